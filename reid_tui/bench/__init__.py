@@ -1,0 +1,1 @@
+"""Measurements: whole commands and loops, side by side."""

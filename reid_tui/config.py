@@ -1,0 +1,248 @@
+"""Settings of a run: what was asked for, what a preset fills in, and the limits of each. No I/O, no torch."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal
+
+from reid_tui.errors import UsageError
+
+Pairing = Literal["random", "batch"]
+Precision = Literal["fp32", "bf16"]
+JsonScalar = str | int | float | bool | None
+
+DATASETS: Final = ("fashion-mnist", "mnist", "kmnist", "pedestrians")
+PRESETS: Final = ("tutorial", "fast")
+MODELS: Final = ("tutorial",)
+LOSSES: Final = ("contrastive",)
+PAIRINGS: Final = ("random", "batch")
+PRECISIONS: Final = ("auto", "fp32", "bf16")
+FEW_IDENTITIES: Final = 20
+"""Up to so many identities the embedding is 2-D by default, so that the map is the embedding itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The closed range that an option's value must lie in; `above` excludes the lower end."""
+
+    low: float
+    high: float
+    whole: bool = False
+    above: bool = False
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        first = "above" if self.above else "from"
+        return f"{kind} {first} {self.low:g} {'up ' if self.above else ''}to {self.high:g}"
+
+
+LIMITS: Final[dict[str, Limit]] = {
+    "epochs": Limit(1, 100_000, whole=True),
+    "steps": Limit(1, 1_000_000_000, whole=True),
+    "batch_size": Limit(2, 65_536, whole=True),
+    "lr": Limit(0, 10, above=True),
+    "margin": Limit(0, 1000, above=True),
+    "embedding_dim": Limit(2, 4096, whole=True),
+    "seed": Limit(0, 2**63 - 1, whole=True),
+    "eval_every": Limit(0, 100_000, above=True),
+    "fps": Limit(1, 60, whole=True),
+    "pairs_shown": Limit(0, 64, whole=True),
+}
+
+
+def flag(name: str) -> str:
+    """The command line's spelling of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def parse_number(name: str, text: str, label: str | None = None) -> float:
+    """Read a number typed by a person and hold it against the limit of setting `name`.
+
+    Raises:
+        UsageError: not a number, not finite, not whole where it must be, or out of range.
+    """
+    limit = LIMITS[name]
+    try:
+        value = float(int(text)) if limit.whole else float(text)
+    except (ValueError, OverflowError):
+        value = math.nan
+    inside = (limit.low < value if limit.above else limit.low <= value) and value <= limit.high
+    if not inside:
+        raise UsageError(f"{label or flag(name)} must be {limit}, not {text!r}")
+    return value
+
+
+def parse_whole(name: str, text: str, label: str | None = None) -> int:
+    """As `parse_number`, exact for integers beyond 2**53.
+
+    Raises:
+        UsageError: as `parse_number`.
+    """
+    parse_number(name, text, label)
+    return int(text)
+
+
+def parse_choice(name: str, text: str, choices: tuple[str, ...]) -> str:
+    """Accept one of `choices`.
+
+    Raises:
+        UsageError: anything else, naming the choices.
+    """
+    if text not in choices:
+        raise UsageError(f"{flag(name)} must be one of {', '.join(choices)}, not {text!r}")
+    return text
+
+
+def parse_name(text: str) -> str:
+    """Accept a run name that is safe as a folder's name.
+
+    Raises:
+        UsageError: empty, too long, or with characters outside letters, digits, dot, dash, underscore.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise UsageError(
+            f"--name must be 1 to 64 letters, digits, '.', '_' or '-', not starting with '.' or '-', not {text!r}"
+        )
+    return text
+
+
+def parse_device(text: str) -> str:
+    """Accept the name of a device; whether it exists is found out later, by torch.
+
+    Raises:
+        UsageError: not auto, cpu, cuda, cuda:N or mps.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text):
+        raise UsageError(f"--device must be auto, cpu, cuda, cuda:N or mps, not {text!r}")
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the person asked for. None means: not said, the preset (or the resumed run) decides."""
+
+    data: str = "auto"
+    data_dir: str | None = None
+    preset: str | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    margin: float | None = None
+    pairs: str | None = None
+    loss: str | None = None
+    model: str | None = None
+    embedding_dim: int | None = None
+    device: str = "auto"
+    precision: str | None = None
+    seed: int | None = None
+    runs_dir: str = "runs"
+    name: str | None = None
+    resume: str | None = None
+    eval_every: float | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were said, by name."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that decides the course of a run, with no value left open. Stored in config.json and checkpoints."""
+
+    data: str
+    preset: str
+    epochs: int
+    steps: int | None
+    """Stop after so many optimiser steps, whatever the epochs say."""
+    batch_size: int
+    """Pairs a step."""
+    lr: float
+    margin: float
+    pairs: str
+    loss: str
+    model: str
+    embedding_dim: int
+    precision: str
+    seed: int
+    eval_every: float
+    """In epochs."""
+    eval_images: int
+    """Test images scored during the run, balanced over the identities. At the end all are."""
+
+    def to_json(self) -> dict[str, JsonScalar]:
+        """As a flat JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> RunConfig:
+        """Read what `to_json` wrote; unknown keys are left out.
+
+        Raises:
+            TypeError: a key is missing.
+        """
+        names = {f.name for f in fields(cls)}
+        return cls(**{key: item for key, item in value.items() if key in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Values that stand when the person says nothing."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    margin: float
+    pairs: str
+    precision: str = "fp32"
+    eval_every: float = 0.5
+
+
+TUTORIAL: Final = Preset(epochs=5, batch_size=64, lr=1e-3, margin=1.0, pairs="random")
+FAST: Final = Preset(epochs=5, batch_size=64, lr=1e-3, margin=1.0, pairs="batch", precision="auto")
+PRESET_VALUES: Final[dict[tuple[str, str], Preset]] = {
+    # 2,048 images of 128 identities: many more passes than over 60,000 digits, and all pairs of a batch.
+    ("tutorial", "pedestrians"): Preset(epochs=40, batch_size=64, lr=1e-3, margin=1.0, pairs="batch", eval_every=4),
+    ("fast", "pedestrians"): Preset(
+        epochs=40, batch_size=64, lr=1e-3, margin=1.0, pairs="batch", precision="auto", eval_every=4
+    ),
+}
+
+
+def preset_for(preset: str, dataset: str) -> Preset:
+    """The preset's values on a data set; most data sets share them."""
+    return PRESET_VALUES.get((preset, dataset), FAST if preset == "fast" else TUTORIAL)
+
+
+def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
+    """Fill every open value from the preset.
+
+    Args:
+        options: what was asked.
+        dataset: the data set's own name, never "auto".
+        identities: how many identities its training images show.
+
+    Returns:
+        A complete config. Precision may still be "auto": only torch knows the device.
+    """
+    name = options.preset or "tutorial"
+    preset = preset_for(name, dataset)
+    return RunConfig(
+        data=dataset,
+        preset=name,
+        epochs=options.epochs or preset.epochs,
+        steps=options.steps,
+        batch_size=options.batch_size or preset.batch_size,
+        lr=options.lr or preset.lr,
+        margin=options.margin or preset.margin,
+        pairs=options.pairs or preset.pairs,
+        loss=options.loss or LOSSES[0],
+        model=options.model or MODELS[0],
+        embedding_dim=options.embedding_dim or (2 if identities <= FEW_IDENTITIES else 64),
+        precision=options.precision or preset.precision,
+        seed=options.seed or 0,
+        eval_every=options.eval_every or preset.eval_every,
+        eval_images=2000,
+    )

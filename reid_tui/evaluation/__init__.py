@@ -1,0 +1,1 @@
+"""What an embedding is worth: retrieval, verification, and its picture in two dimensions."""

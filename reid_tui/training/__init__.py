@@ -1,0 +1,1 @@
+"""The training loop, what it tells and what it can be told."""

@@ -1,0 +1,327 @@
+"""What a trainer tells: frozen facts in the past tense, and their JSON form. Loads without torch.
+
+Legend: N images, B histogram bins, all arrays read-only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reid_tui.config import RunConfig
+
+SCHEMA: Final = 1
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+Phase = Literal["importing", "loading", "training", "evaluating", "saving"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Common to all. `seq` and `time` are stamped on the way out by the one who emits."""
+
+    step: int
+    """Optimiser steps done, skipped ones counted."""
+    seq: int = 0
+    time: float = 0.0
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """What the screen and the log say of the data."""
+
+    name: str
+    train_images: int
+    test_images: int
+    identities: int
+    identity_names: tuple[str, ...]
+    """Of the test images, in the order of their labels."""
+    source: str
+    """Where it was found, and for `auto` why it was taken."""
+    unseen: bool
+    """True where no test identity occurs in training."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseChanged(Event):
+    """The trainer turned to something else; `detail` is a sentence for the screen."""
+
+    phase: Phase
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """Data, model and device are ready. `step` > 0 after a resume."""
+
+    schema: int
+    run: str
+    device: str
+    precision: str
+    dataset: DatasetFacts
+    model: str
+    parameters: int
+    batch_size: int
+    pairs: str
+    margin: float
+    lr: float
+    seed: int
+    epochs: int
+    total_steps: int
+    steps_per_epoch: int
+    pid: int
+    config: RunConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Event):
+    """A step was taken with this margin and learning rate."""
+
+    epoch: int
+    """From 1."""
+    loss: float
+    """Of the step's batch; not finite where the step was skipped."""
+    margin: float
+    lr: float
+    pairs_seen: int
+    pairs_per_s: float
+    """Over the last seconds of training, evaluations and pauses left out."""
+    wall_s: float
+    """Seconds trained, pauses left out."""
+    skipped: int
+    """Steps skipped so far because loss or gradient were not finite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded(Event):
+    """`loss` is the mean over the epoch's pairs."""
+
+    epoch: int
+    loss: float
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated(Event):
+    """Scores of one split, all but `threshold` and `d_prime` in 0..1; `threshold` in units of distance."""
+
+    epoch: int
+    split: str
+    images: int
+    rank1: float
+    map: float
+    auc: float
+    eer: float
+    threshold: float
+    d_prime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsReady(Event):
+    """A snapshot of the map. In the log the arrays lie in the file at `path`; in the process they travel along."""
+
+    split: str
+    path: str
+    """Relative to the run directory; empty where the snapshot was not kept on disk."""
+    points: FloatArray | None = field(default=None, repr=False, compare=False)
+    """(N, 2): the embedding itself, or its projection."""
+    identities: IntArray | None = field(default=None, repr=False, compare=False)
+    """(N,) indices into `DatasetFacts.identity_names`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistancesReady(Event):
+    """Histogram of distances between fixed pairs; the last bin takes what lies beyond it."""
+
+    split: str
+    edges: tuple[float, ...]
+    """(B + 1,)"""
+    same: tuple[int, ...]
+    """(B,) pairs of one identity."""
+    different: tuple[int, ...]
+    """(B,) pairs of two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """Training waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    """Training goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginChanged(Event):
+    """From the next step on."""
+
+    old: float
+    new: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LrChanged(Event):
+    """From the next step on."""
+
+    old: float
+    new: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointSaved(Event):
+    """`path` of the safetensors file, relative to the run directory; its manifest is on disk too."""
+
+    path: str
+    seconds: float
+    reason: str
+    """epoch | asked | stopped | finished | diverged | retried"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRefused(Event):
+    """`command` is its class name in lower_snake."""
+
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something went wrong that training survives."""
+
+    code: str
+    """step_skipped | save_failed | log_failed | checkpoint_rejected | ..."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diverged(Event):
+    """Three steps in a row were not finite. Training waits, or ends where nobody can steer it."""
+
+    reason: str
+    checkpoint: str
+    """The last good one, relative to the run directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """Training ended by an error."""
+
+    message: str
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped(Event):
+    """Training ended because it was told to."""
+
+    reason: str
+    """asked | SIGINT | SIGTERM"""
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Event):
+    """Training reached its last step."""
+
+    reason: str
+    """epochs | steps"""
+    steps: int
+    wall_s: float
+    loss: float
+    """Mean of the last epoch's pairs."""
+
+
+AnyEvent = (
+    PhaseChanged
+    | RunStarted
+    | Progress
+    | EpochEnded
+    | Evaluated
+    | EmbeddingsReady
+    | DistancesReady
+    | Paused
+    | Resumed
+    | MarginChanged
+    | LrChanged
+    | CheckpointSaved
+    | CommandRefused
+    | Warned
+    | Diverged
+    | Failed
+    | Stopped
+    | Finished
+)
+Listener = Callable[[AnyEvent], None]
+
+
+def snake(name: str) -> str:
+    """CamelCase to lower_snake."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+EVENT_TYPES: Final[dict[str, type[AnyEvent]]] = {snake(kind.__name__): kind for kind in AnyEvent.__args__}
+_LAST: Final = (Failed, Stopped, Finished)
+
+
+def ends_run(event: AnyEvent) -> bool:
+    """True for the event after which no other follows."""
+    return isinstance(event, _LAST)
+
+
+def to_json(event: AnyEvent) -> dict[str, Any]:
+    """The event as one flat JSON object: event, seq, time, step, then the rest. Arrays stay out.
+
+    Non-finite numbers become null, so that every line is strict JSON.
+    """
+    head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
+    for item in dataclasses.fields(event):
+        if item.name in head:
+            continue
+        value = getattr(event, item.name)
+        if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = dataclasses.asdict(value)
+        head[item.name] = value
+    return head
+
+
+def from_json(value: dict[str, Any]) -> AnyEvent:
+    """Read what `to_json` wrote. Unknown fields are left out, null numbers become NaN.
+
+    Raises:
+        ValueError: unknown event, missing fields, or not an event at all.
+    """
+    kind = EVENT_TYPES.get(str(value.get("event")))
+    if kind is None:
+        raise ValueError(f"unknown event {value.get('event')!r}")
+    given: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        if item.name not in value:
+            continue
+        raw = value[item.name]
+        if raw is None and item.type == "float":
+            raw = math.nan
+        elif isinstance(raw, list):
+            raw = tuple(raw)
+        elif item.name == "dataset":
+            raw = DatasetFacts(**{**raw, "identity_names": tuple(raw["identity_names"])})
+        elif item.name == "config":
+            raw = RunConfig.from_json(raw)
+        given[item.name] = raw
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ValueError(f"incomplete {snake(kind.__name__)} event: {error}") from error
