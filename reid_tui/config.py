@@ -19,6 +19,8 @@ MODELS: Final = ("tutorial",)
 LOSSES: Final = ("contrastive",)
 PAIRINGS: Final = ("random", "batch")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
+GLYPHS: Final = ("auto", "braille", "block", "ascii")
+COLORS: Final = ("auto", "truecolor", "256", "16", "none")
 FEW_IDENTITIES: Final = 20
 """Up to so many identities the embedding is 2-D by default, so that the map is the embedding itself."""
 
@@ -246,3 +248,14 @@ def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
         eval_every=options.eval_every or preset.eval_every,
         eval_images=2000,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenOptions:
+    """How the dashboard is drawn."""
+
+    fps: int = 10
+    glyphs: str = "auto"
+    color: str = "auto"
+    mouse: bool = True
+    exit_when_done: bool = False
