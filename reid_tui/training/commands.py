@@ -38,6 +38,13 @@ class SetMargin:
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftMargin:
+    """Add to the margin, whatever it is by then: presses of a key add up while the trainer is busy."""
+
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
 class SetLearningRate:
     """Use another learning rate from the next step on. Limits: `config.LIMITS["lr"]`."""
 
@@ -52,4 +59,4 @@ class Stop:
     reason: str = "asked"
 
 
-Command = Pause | Resume | Step | Save | Evaluate | SetMargin | SetLearningRate | Stop
+Command = Pause | Resume | Step | Save | Evaluate | SetMargin | ShiftMargin | SetLearningRate | Stop

@@ -1,0 +1,180 @@
+"""What `reid-tui data` prints: the facts of a data set, and pairs of its images as pictures made of characters.
+
+A character cell shows two pixels one above the other: "▀" in the upper pixel's colour on the lower one's. Without
+colour each cell is a character whose ink is the mean brightness of the two.
+
+Legend: H, W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from rich.console import Group
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from reid_tui.data.pairs import draw_epoch
+from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from reid_tui.data.dataset import Dataset, ImageSet, UInt8Array
+
+_RAMP: Final = " .:-=+*#%@"
+_GAP: Final = 3
+_MOST_COLUMNS: Final = 32
+"""Wider images are shown at every second, third, ... pixel."""
+_MOST_NAMES: Final = 20
+
+
+def facts(dataset: Dataset) -> RenderableType:
+    """Name, sizes, identities with their counts, cameras and source, as a table."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    _, channels, height, width = dataset.train.images.shape
+    rows = [
+        ("data set", printable(dataset.name)),
+        ("source", printable(dataset.source, 2000)),
+        ("images", f"{len(dataset.train):,} training, {len(dataset.test):,} test"),
+        ("shape", f"{height} x {width} pixels, {'RGB' if channels == 3 else 'grey'}"),
+    ]
+    if dataset.unseen:
+        rows.append(("training identities", _counts(dataset.train, dataset.train_identity_names)))
+        rows.append(("test identities", f"{_counts(dataset.test, dataset.identity_names)}; none of them in training"))
+    else:
+        rows.append(("identities", _both_counts(dataset)))
+    rows.append(("cameras", _cameras(dataset.test)))
+    rows.append(("fingerprint", dataset.fingerprint[:16]))
+    for label, value in rows:
+        table.add_row(Text(label), Text(value))
+    return table
+
+
+def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -> RenderableType:
+    """The first pairs that a run with `seed` trains on, each with SAME or DIFFERENT below it.
+
+    Args:
+        dataset: pairs are drawn from its training images.
+        count: pairs wanted, >= 0; at most one per training image is shown.
+        seed: of the run.
+        width: columns of the terminal, >= 1; pairs that do not fit beside each other go below.
+        color: False for plain characters.
+
+    Raises:
+        DataError: fewer than two identities.
+    """
+    chosen = draw_epoch(dataset.train.identities, seed, 0)[:count]
+    blocks = [
+        _pair(dataset, int(a), int(b), same=bool(same), color=color)
+        for a, b, same in zip(chosen.first_P, chosen.second_P, chosen.same_P, strict=True)
+    ]
+    if not blocks:
+        return Group()
+    across = max(1, (width + _GAP) // (len(blocks[0][0]) + _GAP))
+    return Group(*(_beside(blocks[i : i + across]) for i in range(0, len(blocks), across)))
+
+
+def picture(image: UInt8Array, *, color: bool) -> list[Text]:
+    """One image as lines of equal width.
+
+    Args:
+        image: (C, H, W) uint8, C is 1 or 3.
+        color: False for plain characters.
+
+    Returns:
+        ceil(H / 2) lines of W cells; H and W after thinning to at most 32 columns.
+    """
+    step = -(-image.shape[2] // _MOST_COLUMNS)
+    thin = image[:, ::step, ::step]
+    if thin.shape[1] % 2:
+        thin = np.concatenate([thin, np.zeros_like(thin[:, :1])], axis=1)
+    pixels = np.broadcast_to(thin, (3, *thin.shape[1:])).transpose(1, 2, 0)
+    return [
+        _colored(upper, lower) if color else _plain(upper, lower)
+        for upper, lower in zip(pixels[::2], pixels[1::2], strict=True)
+    ]
+
+
+def _colored(upper: UInt8Array, lower: UInt8Array) -> Text:
+    line = Text(no_wrap=True)
+    for above, below in zip(upper.tolist(), lower.tolist(), strict=True):
+        line.append("▀", Style(color=_hex(above), bgcolor=_hex(below)))
+    return line
+
+
+def _plain(upper: UInt8Array, lower: UInt8Array) -> Text:
+    brightness = (upper.astype(np.float64).mean(axis=1) + lower.astype(np.float64).mean(axis=1)) / 2
+    steps = np.minimum((brightness / 256 * len(_RAMP)).astype(int), len(_RAMP) - 1)
+    return Text("".join(_RAMP[step] for step in steps), no_wrap=True)
+
+
+def _hex(rgb: list[int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def _pair(dataset: Dataset, first: int, second: int, *, same: bool, color: bool) -> list[Text]:
+    """Both pictures beside each other, the verdict and the names below; lines of equal width."""
+    train = dataset.train
+    lines = [
+        left.append(" ").append_text(right)
+        for left, right in zip(
+            picture(train.images[first], color=color), picture(train.images[second], color=color), strict=True
+        )
+    ]
+    width = len(lines[0])
+    verdict = Text(
+        "SAME" if same else "DIFFERENT", Style(bold=True, color=("green" if same else "red") if color else None)
+    )
+    labels = [_label(dataset, index) for index in (first, second)]
+    named = Text(" | ".join(dict.fromkeys(labels)) if train.cameras is None else " | ".join(labels))
+    for line in (verdict, named):
+        line.truncate(width, overflow="ellipsis")
+        line.align("center", width)
+    return [*lines, verdict, named]
+
+
+def _label(dataset: Dataset, index: int) -> str:
+    train = dataset.train
+    name = printable(dataset.train_identity_names[train.identities[index]], 24)
+    return name if train.cameras is None else f"{name} cam {train.cameras[index] + 1}"
+
+
+def _beside(blocks: list[list[Text]]) -> Text:
+    rows = []
+    for lines in zip(*blocks, strict=True):
+        row = Text(no_wrap=True)
+        for number, line in enumerate(lines):
+            row.append(" " * _GAP if number else "").append_text(line)
+        row.rstrip()
+        rows.append(row)
+    return Text("\n", no_wrap=True).join([*rows, Text()])
+
+
+def _counts(split: ImageSet, names: tuple[str, ...]) -> str:
+    counts = np.bincount(split.identities, minlength=len(names))
+    low, high = int(counts.min()), int(counts.max())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    shown = [printable(name, 24) for name in names]
+    listed = ", ".join(shown) if len(shown) <= _MOST_NAMES else f"{', '.join(shown[:3])}, ... {shown[-1]}"
+    return f"{len(names)} with {each} images each: {listed}"
+
+
+def _both_counts(dataset: Dataset) -> str:
+    names = [printable(name, 24) for name in dataset.identity_names]
+    train = np.bincount(dataset.train.identities, minlength=len(names))
+    test = np.bincount(dataset.test.identities, minlength=len(names))
+    widest = max(map(len, names))
+    lines = [f"{name:<{widest}}  {a:>6,}  {b:>6,}" for name, a, b in zip(names, train, test, strict=True)]
+    return "\n".join([f"{len(names)}, with training and test images:", *lines])
+
+
+def _cameras(split: ImageSet) -> str:
+    if split.cameras is None:
+        return "not known"
+    counts = np.bincount(split.cameras)
+    return f"{len(counts)}, with {', '.join(f'{count:,}' for count in counts)} test images"

@@ -1,0 +1,305 @@
+"""From options to a trained run: what the dashboard and the headless command share.
+
+Loads the data, makes or reopens the run directory, puts the trainer together and writes the log. Imports torch inside
+functions, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reid_tui.config import RunConfig, RunOptions, flag, resolve
+from reid_tui.errors import CheckpointError, ReidTuiError, RunError
+from reid_tui.files import PRIVATE_FILE
+from reid_tui.runs.directory import RunDirectory, create_run, find_run
+from reid_tui.runs.lock import RunLock
+from reid_tui.runs.log import EventLog, read_events
+from reid_tui.runs.recorder import Recorder
+from reid_tui.training import commands as cmd
+from reid_tui.training.events import AnyEvent, Failed, Listener, PhaseChanged, Stopped, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reid_tui.data.dataset import Dataset
+    from reid_tui.training.channels import CommandBox
+    from reid_tui.training.checkpoint import Checkpoint
+    from reid_tui.training.trainer import Trainer
+
+LOGGER = logging.getLogger("reid_tui")
+CHANGEABLE = frozenset({"epochs", "steps", "eval_every"})
+"""What a resumed run may do otherwise without being another run."""
+
+
+class _StopLoadingError(Exception):
+    """Told to stop before training began."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Resumed:
+    run: RunDirectory
+    checkpoint: Checkpoint
+    passed_over: list[str]
+
+
+def run_training(
+    options: RunOptions,
+    listener: Listener,
+    inbox: CommandBox,
+    *,
+    steerable: bool,
+    replay: bool = False,
+) -> AnyEvent:
+    """Train in this thread until the run ends, however it ends.
+
+    Args:
+        options: what the person asked for.
+        listener: gets every event, in this thread; it must not raise.
+        inbox: commands, read between two steps and while loading.
+        steerable: whether somebody watches who can go on after a divergence.
+        replay: on a resume, give the listener the run's earlier events first.
+
+    Returns:
+        The last event: Finished, Stopped, Diverged or Failed. No expected error is raised.
+    """
+    recorder = Recorder(listener)
+    try:
+        with contextlib.ExitStack() as resources:
+            resources.callback(recorder.close)
+            return _run(options, recorder, listener if replay else None, inbox, resources, steerable=steerable)
+    except _StopLoadingError as stop:
+        end: AnyEvent = Stopped(step=recorder.step, reason=stop.reason, saved=False)
+    except ReidTuiError as error:
+        end = Failed(step=recorder.step, message=str(error), exit_code=error.exit_code)
+    except Exception as error:
+        LOGGER.exception("training failed")
+        first_line = (str(error).splitlines() or [""])[0]
+        end = Failed(step=recorder.step, message=f"{type(error).__name__}: {first_line}".rstrip(": "))
+    listener(end)
+    return end
+
+
+def _run(
+    options: RunOptions,
+    recorder: Recorder,
+    replay: Listener | None,
+    inbox: CommandBox,
+    resources: contextlib.ExitStack,
+    *,
+    steerable: bool,
+) -> AnyEvent:
+    def report(detail: str) -> None:
+        _stop_if_told(inbox)
+        recorder(PhaseChanged(step=0, phase="loading", detail=detail))
+
+    recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
+    from reid_tui.data import catalog
+    from reid_tui.training.device import pick_device, pick_precision
+
+    device = pick_device(options.device)
+    report("looking for the data")
+    resumed = _reopen(options) if options.resume else None
+    if resumed:
+        _check_same_run(options, resumed.checkpoint.manifest.config)
+    spec = resumed.checkpoint.manifest.config.data if resumed else options.data
+    dataset = catalog.load(spec, options.data_dir, report)
+    config = (
+        _continued(options, resumed, dataset)
+        if resumed
+        else resolve(options, dataset.name, len(dataset.train_identity_names))
+    )
+    config = dataclasses.replace(config, precision=pick_precision(config.precision, device))
+    _stop_if_told(inbox)
+
+    run = resumed.run if resumed else create_run(Path(options.runs_dir), options.name or dataset.name)
+    resources.callback(RunLock(run.path / "lock").release)
+    resources.enter_context(_log_file(run.log))
+    last_seq = _replay(run, replay) if resumed else 0
+    recorder.keep(_open_log(run), last_seq)
+    _write_config(run, config, dataset, options, str(device))
+    trainer = _build(config, dataset, run, recorder, inbox, device=str(device), resumed=resumed, steerable=steerable)
+    if resumed:
+        for line in resumed.passed_over:
+            message = f"a damaged checkpoint was passed over: {line}"
+            recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
+        _say_first(inbox, options)
+    LOGGER.info("%s: %s, %s", run.name, dataset.source, config.to_json())
+    try:
+        return trainer.run(str(run.path))
+    except Exception as error:  # the log must say how the run ended
+        LOGGER.exception("training failed at step %d", trainer.step)
+        return _failed(recorder, run, trainer.step, error)
+
+
+def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) -> Failed:
+    from reid_tui.training.checkpoint import manifests
+
+    found = manifests(run.checkpoints)
+    where = f"the last checkpoint is {found[0].stem}" if found else "there is no checkpoint yet"
+    first_line = (str(error).splitlines() or [""])[0]
+    end = Failed(step=step, message=f"{type(error).__name__}: {first_line}; {where}, details are in {run.log}")
+    recorder(end)
+    return end
+
+
+def _reopen(options: RunOptions) -> _Resumed:
+    from reid_tui.training.checkpoint import load_latest
+
+    run = find_run(options.resume or "", Path(options.runs_dir))
+    checkpoint, passed_over = load_latest(run.checkpoints)
+    return _Resumed(run, checkpoint, passed_over)
+
+
+def _check_same_run(options: RunOptions, config: RunConfig) -> None:
+    """Refuse options that would make another run of it."""
+    known = config.to_json()
+    for name, value in options.given().items():
+        fixed = name in known and name not in CHANGEABLE and name not in ("margin", "lr")
+        if fixed and value not in (known[name], "auto"):
+            raise RunError(
+                f"{flag(name)} {value} does not fit the run to resume, which has {known[name]}; "
+                f"leave {flag(name)} out, or start a new run"
+            )
+    if options.name is not None:
+        raise RunError("--name is for a new run; a resumed one keeps its name")
+
+
+def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunConfig:
+    """The run's own config with what may change, after checking that it is the same data."""
+    manifest = resumed.checkpoint.manifest
+    if dataset.fingerprint != manifest.data_fingerprint:
+        raise CheckpointError(
+            f"the data of {dataset.name} changed since the run: fingerprint {dataset.fingerprint[:12]}…, "
+            f"the checkpoint has {manifest.data_fingerprint[:12]}…; restore the data or start a new run"
+        )
+    changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
+    config = dataclasses.replace(manifest.config, **changes)
+    if "epochs" in changes and "steps" not in changes:
+        config = dataclasses.replace(config, steps=None)
+    from reid_tui.training.trainer import total_steps
+
+    if manifest.state.step >= total_steps(config, len(dataset.train)):
+        raise RunError(
+            f"the run {resumed.run.name!r} is finished at step {manifest.state.step}; "
+            f"give --epochs above {config.epochs} to train it longer"
+        )
+    return config
+
+
+def _build(
+    config: RunConfig,
+    dataset: Dataset,
+    run: RunDirectory,
+    recorder: Recorder,
+    inbox: CommandBox,
+    *,
+    device: str,
+    resumed: _Resumed | None,
+    steerable: bool,
+) -> Trainer:
+    import torch
+
+    from reid_tui.training.keeper import Keeper
+    from reid_tui.training.learner import Learner
+    from reid_tui.training.scoring import Scorer
+    from reid_tui.training.trainer import Trainer
+
+    learner = Learner(config, dataset.train, torch.device(device))
+    scorer = Scorer(dataset, config, torch.device(device))
+    keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint)
+    trainer = Trainer(config, dataset, learner, scorer, keeper, recorder, inbox, steerable=steerable)
+    if resumed:
+        learner.restore(resumed.checkpoint.tensors)
+        scorer.restore(resumed.checkpoint.tensors)
+        trainer.restore(resumed.checkpoint.manifest.state)
+    return trainer
+
+
+def _say_first(inbox: CommandBox, options: RunOptions) -> None:
+    """Margin and learning rate given on a resume are commands like any other."""
+    if options.margin is not None:
+        inbox.put(cmd.SetMargin(options.margin))
+    if options.lr is not None:
+        inbox.put(cmd.SetLearningRate(options.lr))
+
+
+def _stop_if_told(inbox: CommandBox) -> None:
+    """Look through what waits for a Stop; everything else keeps its place."""
+    waiting = []
+    while (command := inbox.get_nowait()) is not None:
+        if isinstance(command, cmd.Stop):
+            raise _StopLoadingError(command.reason)
+        waiting.append(command)
+    for command in waiting:
+        inbox.put(command)
+
+
+def _replay(run: RunDirectory, listener: Listener | None) -> int:
+    """Hand earlier events on; returns the last number given."""
+    last = 0
+    if not run.events.exists():
+        return last
+    for event in read_events(run.events):
+        last = max(last, event.seq)
+        if listener is not None:
+            listener(event)
+    return last
+
+
+def _open_log(run: RunDirectory) -> EventLog:
+    try:
+        return EventLog(run.events)
+    except OSError as error:
+        raise RunError(f"cannot write the log {str(run.events)!r}: {error.strerror}") from error
+
+
+def _write_config(run: RunDirectory, config: RunConfig, dataset: Dataset, options: RunOptions, device: str) -> None:
+    from reid_tui.training.checkpoint import versions
+
+    content = {
+        "schema": 1,
+        "run": run.name,
+        "config": config.to_json(),
+        "asked": options.given(),
+        "device": device,
+        "dataset": {
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": dataset.fingerprint,
+            "train_images": len(dataset.train),
+            "test_images": len(dataset.test),
+            "image_shape": list(dataset.train.images.shape[1:]),
+            "identities": len(dataset.train_identity_names),
+            "unseen": dataset.unseen,
+        },
+        "versions": versions(),
+    }
+    try:
+        run.write_config(content)
+    except OSError as error:
+        raise RunError(f"cannot write {str(run.config)!r}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Send this package's log messages to the run's own file."""
+    path.touch(mode=PRIVATE_FILE)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        handler.close()

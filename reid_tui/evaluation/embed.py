@@ -1,0 +1,35 @@
+"""Images through a network, without a trace: no gradients, no changed modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@torch.no_grad()
+def embed(model: nn.Module, images_NCHW: Tensor, *, batch: int = 256, prepare: Callable[[Tensor], Tensor]) -> Tensor:
+    """Embeddings of all images, in their order.
+
+    The model computes in evaluation mode; every one of its modules gets the mode back that it had, also after an error.
+
+    Args:
+        model: maps a prepared batch to (n, D).
+        images_NCHW: (N, C, H, W) uint8, on any device.
+        batch: images in one forward, >= 1.
+        prepare: turns a uint8 batch into what the model takes; it may move it to another device.
+
+    Returns:
+        (N, D) float32, where the model put it.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        return torch.cat([model(prepare(part)).float() for part in torch.split(images_NCHW, batch)])
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,101 @@
+"""All scores of a set of embeddings, in one call.
+
+Legend: N images, D embedding dimensions, P pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reid_tui.evaluation.histogram import Histogram, distance_histogram
+from reid_tui.evaluation.retrieval import retrieval_scores
+from reid_tui.evaluation.verification import verification_pairs, verification_scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PAIRS: Final = 50_000
+"""Pairs that AUC, EER and the histogram are taken from: their chance error in AUC is then about 0.001."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the embeddings are worth; all but `threshold` and `d_prime` in 0..1. NaN where a score is not defined."""
+
+    images: int
+    rank1: float
+    map: float
+    auc: float
+    eer: float
+    threshold: float
+    """In units of distance."""
+    d_prime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores, and the histogram of the distances behind half of them."""
+
+    scores: Scores
+    histogram: Histogram
+
+
+def evaluate(
+    embeddings_ND: Tensor,
+    identities_N: NDArray[np.int64],
+    cameras_N: NDArray[np.int64] | None = None,
+    *,
+    seed: int,
+    margin: float,
+    pairs: int = PAIRS,
+) -> Evaluation:
+    """Rank all images against all, and measure the distances of fixed pairs.
+
+    Args:
+        embeddings_ND: (N, D) finite, on any device.
+        identities_N: (N,) labels.
+        cameras_N: (N,) labels where the data knows cameras; they decide who is compared with whom.
+        seed: of the pairs.
+        margin: in units of distance; the histogram's range holds it.
+        pairs: how many pairs to measure.
+
+    Raises:
+        ValueError: embeddings that are not finite, or shapes that do not fit.
+    """
+    retrieval = retrieval_scores(
+        embeddings_ND,
+        torch.tensor(identities_N),
+        None if cameras_N is None else torch.tensor(cameras_N),
+    )
+    first_P, second_P, same_P = verification_pairs(identities_N, cameras_N, pairs, seed)
+    distances_P = _distances(embeddings_ND, first_P, second_P)
+    verification = verification_scores(distances_P, same_P)
+    scores = Scores(
+        images=len(identities_N),
+        rank1=retrieval.rank1,
+        map=retrieval.map,
+        auc=verification.auc,
+        eer=verification.eer,
+        threshold=verification.threshold,
+        d_prime=verification.d_prime,
+    )
+    return Evaluation(scores=scores, histogram=distance_histogram(distances_P, same_P, margin))
+
+
+def _distances(
+    embeddings_ND: Tensor, first_P: NDArray[np.int64], second_P: NDArray[np.int64], chunk: int = 8192
+) -> NDArray[np.float32]:
+    """(P,) Euclidean distances; in chunks, so that wide embeddings do not fill the memory."""
+    device = embeddings_ND.device
+    parts = zip(
+        torch.split(torch.from_numpy(first_P).to(device), chunk),
+        torch.split(torch.from_numpy(second_P).to(device), chunk),
+        strict=True,
+    )
+    distances = [(embeddings_ND[a] - embeddings_ND[b]).float().norm(dim=1) for a, b in parts]
+    return np.asarray(torch.cat(distances).cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,22 @@
+"""Text that comes from data, file names or other programs, made safe to print on a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+REPLACEMENT: Final = "\ufffd"
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: object, limit: int = 120) -> str:
+    """One line that shows `text` and cannot move the cursor, change colours or reorder what stands beside it.
+
+    Control, C1, escape, bidirectional, zero-width, newline, surrogate and unassigned characters each become U+FFFD.
+
+    Args:
+        text: anything; `str()` of it is taken.
+        limit: most characters kept, >= 1; a longer text ends in an ellipsis.
+    """
+    clean = "".join(REPLACEMENT if unicodedata.category(c) in _UNPRINTABLE else c for c in str(text)[: limit + 1])
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"

@@ -1,0 +1,81 @@
+"""Boxes between the trainer's thread and whoever watches. Loads without torch.
+
+Neither side ever waits for the other, but for a paused trainer, which waits for a command.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Progress
+
+if TYPE_CHECKING:
+    from reid_tui.training.commands import Command
+
+PROGRESS_KEPT: Final = 8192
+
+
+class EventBox:
+    """Events on their way to a reader that may be slow, stopped or gone.
+
+    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots only the
+    newest of each kind stays with its arrays. Everything else is kept: a run has few of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress: list[Progress] = []
+        self._kept: list[AnyEvent] = []
+        self._newest: dict[type[AnyEvent], AnyEvent] = {}
+
+    def put(self, event: AnyEvent) -> None:
+        """Leave an event; never blocks for longer than a drain takes to swap the lists."""
+        with self._lock:
+            match event:
+                case Progress():
+                    self._progress.append(event)
+                    if len(self._progress) >= PROGRESS_KEPT:
+                        newest = self._progress[-1]
+                        self._progress = [*self._progress[:-1:2], newest]
+                case EmbeddingsReady() | DistancesReady():
+                    self._newest[type(event)] = event
+                case _:
+                    self._kept.append(event)
+
+    def drain(self) -> list[AnyEvent]:
+        """Take everything that waits, in the order of `seq`."""
+        with self._lock:
+            taken: list[AnyEvent] = [*self._progress, *self._kept, *self._newest.values()]
+            self._progress, self._kept, self._newest = [], [], {}
+        taken.sort(key=lambda event: event.seq)
+        return taken
+
+
+class CommandBox:
+    """Commands on their way to the trainer."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Command] = queue.SimpleQueue()
+
+    def put(self, command: Command) -> None:
+        """Leave a command; safe from a signal handler."""
+        self._queue.put(command)
+
+    def get_nowait(self) -> Command | None:
+        """The oldest command, or None."""
+        try:
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def get(self, timeout_s: float | None = None) -> Command | None:
+        """Wait for the next command; None when `timeout_s` passed without one.
+
+        In the main thread signals are still handled while waiting.
+        """
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None

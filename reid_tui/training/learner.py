@@ -1,0 +1,176 @@
+"""One optimiser step, and all that it changes: network, optimiser, margin, learning rate.
+
+Legend: P pairs of a batch, N images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch.nn.functional import pdist
+
+from reid_tui.errors import CheckpointError
+from reid_tui.learning.distances import pair_distance
+from reid_tui.learning.losses import balanced_contrastive_loss, contrastive_loss
+from reid_tui.learning.networks import build_network, to_input
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reid_tui.config import RunConfig
+    from reid_tui.data.dataset import ImageSet
+    from reid_tui.data.pairs import EpochPairs
+
+ADAM_STATE: Final = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step did. `applied` is False where loss or gradient were not finite: the weights are as they were."""
+
+    loss: float
+    applied: bool
+
+
+def place_images(images: ImageSet, device: torch.device) -> Tensor:
+    """Images as a uint8 tensor on the device, or on the CPU where they would take over half of a GPU's free memory.
+
+    Returns:
+        (N, C, H, W) uint8.
+    """
+    tensor = torch.from_numpy(images.images)
+    if device.type == "cuda" and tensor.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
+        return tensor
+    return tensor.to(device)
+
+
+class Learner:
+    """The Siamese network in training. Owns margin and learning rate; nobody else keeps a copy that counts."""
+
+    def __init__(self, config: RunConfig, train: ImageSet, device: torch.device) -> None:
+        """Build the network and its optimiser on a device and put the images there, if they fit.
+
+        Args:
+            config: resolved.
+            train: the images that pairs index.
+            device: where to compute.
+
+        Raises:
+            UsageError: unknown model, or images it cannot take.
+        """
+        self.device = device
+        self._all_pairs = config.pairs == "batch"
+        self._autocast = config.precision == "bf16"
+        self._images_NCHW = place_images(train, device)
+        self._identities_N = train.identities
+        channels, height, width = train.images.shape[1:]
+        self.network = build_network(config.model, channels, height, width, config.embedding_dim, config.seed).to(
+            device
+        )
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=device.type in ("cpu", "cuda"))
+        self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
+        self._margin_value = config.margin
+
+    @property
+    def margin(self) -> float:
+        """In units of distance."""
+        return self._margin_value
+
+    @margin.setter
+    def margin(self, value: float) -> None:
+        self._margin_value = value
+        self._margin.fill_(value)
+
+    @property
+    def lr(self) -> float:
+        """Adam's learning rate."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    def loss(self, pairs: EpochPairs) -> Tensor:
+        """Loss of a batch, with its graph: of its P pairs, or of all pairs among their 2P images.
+
+        One forward over both halves is the Siamese network: its two branches share their weights.
+
+        Args:
+            pairs: index pairs into the training images.
+
+        Returns:
+            () float32.
+        """
+        index = np.concatenate([pairs.first_P, pairs.second_P])
+        batch = self._images_NCHW[torch.from_numpy(index).to(self._images_NCHW.device)].to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
+            points_ND = self.network(to_input(batch))
+        points_ND = points_ND.float()
+        if self._all_pairs:
+            identities_N = self._identities_N[index]
+            row, column = np.triu_indices(len(index), 1)  # the order of pdist
+            same_P = torch.from_numpy(identities_N[row] == identities_N[column]).to(self.device)
+            return balanced_contrastive_loss(pdist(points_ND), same_P, self._margin)
+        first_PD, second_PD = points_ND.chunk(2)
+        same_P = torch.from_numpy(pairs.same_P).to(self.device)
+        return contrastive_loss(pair_distance(first_PD, second_PD), same_P, self._margin)
+
+    def step(self, pairs: EpochPairs) -> StepResult:
+        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(pairs)
+        value = loss.item()
+        if not math.isfinite(value):
+            return StepResult(value, applied=False)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
+        if not math.isfinite(torch.nn.utils.get_total_norm(gradients).item()):
+            return StepResult(value, applied=False)
+        self.optimizer.step()
+        return StepResult(value, applied=True)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and optimiser state by name, on the CPU and contiguous, for a checkpoint."""
+        named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            named.update({f"adam.{index}.{key}": state[key] for key in ADAM_STATE})
+        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` gave. Nothing is changed when something does not fit.
+
+        Raises:
+            CheckpointError: names or shapes are those of another network.
+        """
+        weights = {name.removeprefix("network."): value for name, value in tensors.items() if "network." in name}
+        mine = self.network.state_dict()
+        for name in sorted(mine.keys() | weights.keys()):
+            here = tuple(mine[name].shape) if name in mine else "no such tensor"
+            there = tuple(weights[name].shape) if name in weights else "no such tensor"
+            if here != there:
+                raise CheckpointError(
+                    f"the checkpoint is of another network: {name} is {there} there and {here} here; "
+                    "resume with the run's own --model, --embedding-dim and --data"
+                )
+        self.network.load_state_dict(weights)
+        self._restore_optimizer(tensors)
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Any]] = {}
+        for index, parameter in enumerate(self.network.parameters()):
+            found = {key: tensors.get(f"adam.{index}.{key}") for key in ADAM_STATE}
+            if all(value is None for value in found.values()):
+                continue
+            for key in ADAM_STATE[1:]:
+                value = found[key]
+                if value is None or value.shape != parameter.shape:
+                    raise CheckpointError(f"the checkpoint's optimiser state adam.{index}.{key} does not fit")
+                found[key] = torch.empty_like(parameter).copy_(value)  # the parameter's memory order
+            state[index] = found
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,113 @@
+"""What a run is scored on: a fixed sample of the test images, and all of them at the end.
+
+Legend: N images, D embedding dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from reid_tui.data.sample import balanced_sample
+from reid_tui.evaluation.embed import embed
+from reid_tui.evaluation.evaluate import evaluate
+from reid_tui.evaluation.projection import Projection
+from reid_tui.learning.networks import to_input
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from reid_tui.config import RunConfig
+    from reid_tui.data.dataset import Dataset
+    from reid_tui.evaluation.evaluate import Evaluation
+    from reid_tui.training.events import FloatArray, IntArray
+
+EVALUATION_SEED: Final = 0
+"""The same images and pairs in every run, whatever its seed: scores of two runs compare."""
+MAP_IMAGES: Final = 512
+"""In the snapshots between two evaluations."""
+MAP_PAIRS: Final = 4000
+MAP_SHARE: Final = 0.025
+"""Of the time, at most, that these snapshots may cost."""
+MAP_SNAPSHOTS: Final = 200
+"""About so many in a long run."""
+
+
+def map_interval(batch_size: int, total_steps: int) -> int:
+    """Steps between two snapshots of the map, so that they cost little and stay few.
+
+    Args:
+        batch_size: pairs a step. A step costs three times the forward pass of its 2 * `batch_size` images.
+        total_steps: of the run.
+    """
+    cost_in_steps = MAP_IMAGES / (2 * batch_size * 3)
+    return max(1, round(cost_in_steps / MAP_SHARE), total_steps // MAP_SNAPSHOTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A scored set of embeddings, ready to be shown."""
+
+    points: FloatArray
+    """(N, 2) read-only."""
+    identities: IntArray
+    """(N,) read-only."""
+    evaluation: Evaluation
+
+
+class Scorer:
+    """Scores a network on the test images. Keeps nothing of the training but the map's axes."""
+
+    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device) -> None:
+        """Fix the sample.
+
+        Args:
+            dataset: its test images are scored.
+            config: of the run.
+            device: where the network is.
+        """
+        self.split = "unseen" if dataset.unseen else "test"
+        self._test = dataset.test
+        self._device = device
+        self._sample = balanced_sample(dataset.test.identities, config.eval_images, EVALUATION_SEED)
+        self._dim = config.embedding_dim
+        self._projection = Projection(config.embedding_dim)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The map's axes, for a checkpoint; none before the first snapshot, and none where D is 2."""
+        if self._dim == 2:
+            return {}
+        return {f"projection.{name}": torch.from_numpy(value) for name, value in self._projection.state().items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `tensors` gave.
+
+        Raises:
+            ValueError: axes of another dimension.
+        """
+        state = {name: tensors[key].numpy() for name in ("basis", "mean") if (key := f"projection.{name}") in tensors}
+        if len(state) == 2:
+            self._projection = Projection(self._dim, state)
+
+    def snapshot(self, network: nn.Module, margin: float) -> Picture:
+        """A quick look at the first images of the sample."""
+        return self._picture(network, self._sample[:MAP_IMAGES], margin, MAP_PAIRS)
+
+    def evaluate(self, network: nn.Module, margin: float, *, everything: bool = False) -> Picture:
+        """Score the sample, or all test images."""
+        if everything:
+            index = balanced_sample(self._test.identities, len(self._test), EVALUATION_SEED)
+            return self._picture(network, index, margin)
+        return self._picture(network, self._sample, margin)
+
+    def _picture(self, network: nn.Module, index: IntArray, margin: float, pairs: int | None = None) -> Picture:
+        images_NCHW = torch.from_numpy(self._test.images[index])
+        embeddings_ND = embed(network, images_NCHW, prepare=lambda part: to_input(part.to(self._device))).cpu()
+        identities = self._test.identities[index]
+        identities.flags.writeable = False
+        cameras = None if self._test.cameras is None else self._test.cameras[index]
+        more = {} if pairs is None else {"pairs": pairs}
+        evaluation = evaluate(embeddings_ND, identities, cameras, seed=EVALUATION_SEED, margin=margin, **more)
+        return Picture(self._projection.points(embeddings_ND), identities, evaluation)

@@ -1,0 +1,142 @@
+"""Carrying out commands between two steps. Each ends in an event, a refusal too."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from reid_tui.config import parse_number
+from reid_tui.errors import UsageError
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+
+if TYPE_CHECKING:
+    from reid_tui.training.channels import CommandBox
+    from reid_tui.training.learner import Learner
+    from reid_tui.training.stopwatch import Stopwatch
+
+
+class StopTraining(Exception):  # noqa: N818  a decision, not an error
+    """Unwinds the loop after a Stop."""
+
+    def __init__(self, command: cmd.Stop) -> None:
+        super().__init__(command.reason)
+        self.command = command
+
+
+class Steered(Protocol):
+    """What commands act on: the trainer."""
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+
+    def evaluate(self) -> None:
+        """Score the sample."""
+
+    def save(self, reason: str) -> bool:
+        """Write a checkpoint."""
+
+    def save_again_in(self) -> float | None:
+        """Seconds until a failed save is due again, None where none failed."""
+
+    def save_if_due(self) -> None:
+        """Try a failed save again when its time has come."""
+
+
+class Steering:
+    """Pause, single steps, and the two numbers that can be turned while training runs."""
+
+    def __init__(self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: ev.Listener) -> None:
+        """Take the box, what its commands turn, the watch that a pause stops, and who is told."""
+        self._inbox = inbox
+        self._learner = learner
+        self._watch = watch
+        self._emit = emit
+        self._steps_granted = 0
+        self.paused = False
+
+    def obey(self, trainer: Steered) -> None:
+        """Carry out what waits; while paused, wait for what comes. Returns when the next step may be taken.
+
+        Raises:
+            StopTraining: told to stop.
+        """
+        while True:
+            if self.paused and not self._steps_granted:
+                command = self._wait(trainer)
+            else:
+                command = self._inbox.get_nowait()
+                if command is None:
+                    self._steps_granted = max(0, self._steps_granted - 1)
+                    return
+            if command is not None:
+                self._carry_out(command, trainer)
+
+    def _wait(self, trainer: Steered) -> cmd.Command | None:
+        self._watch.stop()
+        command = self._inbox.get(trainer.save_again_in())
+        self._watch.start()
+        if command is None:
+            trainer.save_if_due()
+        return command
+
+    def _carry_out(self, command: cmd.Command, trainer: Steered) -> None:
+        match command:
+            case cmd.Pause():
+                self._pause(command, trainer.step, wanted=True)
+            case cmd.Resume():
+                self._pause(command, trainer.step, wanted=False)
+            case cmd.Step():
+                if self.paused:
+                    self._steps_granted += 1
+                else:
+                    self._refuse(command, trainer.step, "a single step is for a paused run")
+            case cmd.Save():
+                trainer.save("asked")
+            case cmd.Evaluate():
+                trainer.evaluate()
+            case cmd.SetMargin(value):
+                self._set_margin(command, trainer.step, value)
+            case cmd.ShiftMargin(by):
+                self._set_margin(command, trainer.step, round(self._learner.margin + by, 6))
+            case cmd.SetLearningRate(value):
+                self._set_lr(command, trainer.step, value)
+            case cmd.Stop():
+                raise StopTraining(command)
+            case _:
+                assert_never(command)
+
+    def _pause(self, command: cmd.Command, step: int, *, wanted: bool) -> None:
+        if self.paused == wanted:
+            self._refuse(command, step, "the run is paused already" if wanted else "the run is not paused")
+            return
+        self.paused = wanted
+        self._steps_granted = 0
+        self._emit(ev.Paused(step=step) if wanted else ev.Resumed(step=step))
+
+    def _set_margin(self, command: cmd.Command, step: int, value: float) -> None:
+        if self._accepts(command, step, "margin", value, self._learner.margin):
+            old, self._learner.margin = self._learner.margin, value
+            self._emit(ev.MarginChanged(step=step, old=old, new=value))
+
+    def _set_lr(self, command: cmd.Command, step: int, value: float) -> None:
+        if self._accepts(command, step, "lr", value, self._learner.lr):
+            old, self._learner.lr = self._learner.lr, value
+            self._emit(ev.LrChanged(step=step, old=old, new=value))
+
+    def _accepts(self, command: cmd.Command, step: int, name: str, value: float, current: float) -> bool:
+        label = {"margin": "the margin", "lr": "the learning rate"}[name]
+        try:
+            parse_number(name, f"{value:g}" if math.isfinite(value) else str(value), label)
+        except UsageError as error:
+            self._refuse(command, step, str(error))
+            return False
+        if value == current:
+            self._refuse(command, step, f"{label} is {current:g} already")
+            return False
+        return True
+
+    def _refuse(self, command: cmd.Command, step: int, reason: str) -> None:
+        name = ev.snake(type(command).__name__)
+        self._emit(ev.CommandRefused(step=step, command=name, reason=reason))

@@ -1,0 +1,136 @@
+"""While the screen is up, file descriptors 1 and 2 lead to a log: native code that writes there must not hit the screen.
+
+Textual gets a duplicate of the terminal. What was written before the run's own log is known is moved there.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import logging
+import os
+import sys
+import tempfile
+import unicodedata
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ERRORS: Final = "reid-tui-ascii"
+_LOOK_ALIKES: Final = str.maketrans(
+    "─━╸╺╾╼│┃╭╮╰╯┌┐└┘├┤┬┴┼═║╔╗╚╝▁▔▏▎▍▌▋▊▉█▕▐▀▄■●○•·▲▼▶◀✓✗→←↑↓–—−…′×└⭘",  # noqa: RUF001
+    "-=---=||++++++++++++++=|++++_-|||||||#||''#*o*.^v><vx><^v---.'x+o",
+)
+
+
+class Descriptors:
+    """Where fds 1 and 2 lead to, while `redirected`."""
+
+    def __init__(self, screen: IO[str]) -> None:
+        self.screen = screen
+        """The terminal."""
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._point_at(self._spool.fileno())
+
+    def follow(self, path: Path) -> None:
+        """Send fds 1 and 2 to the end of this file from now on, and move there what has been written so far.
+
+        A file that cannot be opened changes nothing.
+        """
+        try:
+            log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError:
+            logging.getLogger(__name__).exception("cannot open the run's log")
+            return
+        try:
+            self._point_at(log)
+            self._spool.seek(0)
+            if written := self._spool.read():
+                os.write(log, written)
+        finally:
+            os.close(log)
+
+    def written(self) -> str:
+        """What came before any log was followed."""
+        self._spool.seek(0)
+        return self._spool.read().decode(errors="replace")
+
+    def close(self) -> None:
+        """Forget the spool."""
+        self._spool.close()
+
+    @staticmethod
+    def _point_at(target: int) -> None:
+        for name in (1, 2):
+            os.dup2(target, name)
+
+
+class _Stderr(io.TextIOBase):
+    """Writes to whatever fd 2 leads to at the moment."""
+
+    def write(self, text: str, /) -> int:
+        os.write(2, text.encode(errors="backslashreplace"))
+        return len(text)
+
+
+@contextmanager
+def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
+    """Keep the terminal for the screen alone; warnings and logging go to the log too.
+
+    Args:
+        ascii_only: replace every other character on its way to the terminal by one that looks alike.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = 2 if os.isatty(2) else 1
+    saved = {name: os.dup(name) for name in (1, 2)}
+    screen = _opened(os.dup(terminal), ascii_only=ascii_only)
+    descriptors = Descriptors(screen)
+    before = sys.__stdout__, sys.__stderr__
+    # Textual's driver writes to the one and asks the other for the terminal's size.
+    sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc, assignment]
+    handler = logging.StreamHandler(_Stderr())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.captureWarnings(capture=True)
+    try:
+        yield descriptors
+    finally:
+        logging.captureWarnings(capture=False)
+        logging.getLogger().removeHandler(handler)
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for name, descriptor in saved.items():
+            os.dup2(descriptor, name)
+            os.close(descriptor)
+        screen.close()
+        descriptors.close()
+
+
+def _opened(descriptor: int, *, ascii_only: bool) -> IO[str]:
+    if not ascii_only:
+        return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
+    codecs.register_error(_ERRORS, _alike)
+    return os.fdopen(descriptor, "w", encoding="ascii", errors=_ERRORS)
+
+
+def _alike(error: UnicodeError) -> tuple[str, int]:
+    """As many ASCII characters as the original is wide."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_LOOK_ALIKES)
+    return "".join(_plain(character) for character in text), error.end
+
+
+def _plain(character: str) -> str:
+    if character.isascii():
+        return character
+    base = unicodedata.normalize("NFKD", character)[0]
+    if base.isascii() and base.isprintable():
+        return base
+    if unicodedata.combining(character):
+        return ""
+    return "??" if unicodedata.east_asian_width(character) in "WF" else "?"

@@ -1,0 +1,114 @@
+"""The one table of keys: bindings, footer, help, command palette and the README are made from it. No Textual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Group = Literal["training", "panels", "plots", "application"]
+GROUPS: Final[dict[Group, str]] = {
+    "training": "Training",
+    "panels": "Panels",
+    "plots": "Plots",
+    "application": "Application",
+}
+MARGIN_STEP: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing that a key does."""
+
+    keys: tuple[str, ...]
+    """As Textual names them; a single character stands for itself."""
+    label: str
+    """As a person reads them."""
+    action: str
+    """A method of the app, with its arguments."""
+    title: str
+    """Two or three words, for the command palette."""
+    description: str
+    group: Group
+    sends: tuple[str, ...] = ()
+    """Class names of the commands that may go to the trainer."""
+    footer: str = ""
+    """A word for the footer; empty: not there."""
+    anywhere: bool = False
+    """Works in dialogs too."""
+
+
+KEYS: Final = (
+    Key(
+        ("space", "p"),
+        "space, p",
+        "toggle_pause",
+        "Pause or resume",
+        "pause / resume",
+        "training",
+        ("Pause", "Resume"),
+        "pause",
+    ),
+    Key(("n",), "n", "step", "One step", "one step, while paused", "training", ("Step",), "step"),
+    Key(
+        ("+", "="),
+        "+, =",
+        f"turn_margin({MARGIN_STEP})",
+        "Margin up",
+        "margin up by 0.05",
+        "training",
+        ("SetMargin",),
+        "margin",
+    ),
+    Key(
+        ("-",),
+        "-",
+        f"turn_margin(-{MARGIN_STEP})",
+        "Margin down",
+        "margin down by 0.05",
+        "training",
+        ("SetMargin",),
+        "margin",
+    ),
+    Key(("m",), "m", "type_margin", "Set the margin", "type an exact margin", "training", ("SetMargin",)),
+    Key(("r",), "r", "type_lr", "Set the learning rate", "type a learning rate", "training", ("SetLearningRate",)),
+    Key(("s",), "s", "save", "Save a checkpoint", "save a checkpoint", "training", ("Save",), "save"),
+    Key(("e",), "e", "evaluate", "Evaluate now", "evaluate now", "training", ("Evaluate",)),
+    Key(("1",), "1", "panel('loss')", "Loss", "show or hide the loss", "panels"),
+    Key(("2",), "2", "panel('map')", "Map", "show or hide the map", "panels"),
+    Key(("3",), "3", "panel('distances')", "Distances", "show or hide the distances", "panels"),
+    Key(("4",), "4", "panel('numbers')", "Numbers", "show or hide the numbers", "panels"),
+    Key(("5",), "5", "panel('log')", "Log", "show or hide the log", "panels"),
+    Key(("0",), "0", "reset_panels", "All panels", "show all panels again", "panels"),
+    Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
+    Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
+    Key(("z",), "z", "zoom", "Zoom", "zoom the focused panel, and back", "panels", (), "zoom"),
+    Key(("escape",), "esc", "back", "Back", "leave the zoom, the highlight", "panels"),
+    Key(("]",), "]", "highlight(1)", "Next class", "highlight the next class", "plots"),
+    Key(("[",), "[", "highlight(-1)", "Previous class", "highlight the class before", "plots"),
+    Key(("y",), "y", "log_axis", "Logarithmic loss", "logarithmic loss axis", "plots"),
+    Key(("w",), "w", "smoothing", "Smoothing", "more smoothing, then less", "plots"),
+    Key(("S",), "S", "picture", "Picture", "save a picture of the screen", "application"),
+    Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
+    Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),
+    Key(
+        ("q", "ctrl+q", "ctrl+c"),
+        "q, ctrl+q, ctrl+c",
+        "quit",
+        "Quit",
+        "quit: save and quit, quit, cancel",
+        "application",
+        ("Stop",),
+        "quit",
+        anywhere=True,
+    ),
+)
+
+
+def markdown_table() -> str:
+    """The table of keys as the README shows it."""
+    rows = [f"| {_code(key)} | {key.description} |" for key in KEYS]
+    return "\n".join(["| key | action |", "| --- | --- |", *rows])
+
+
+def _code(key: Key) -> str:
+    return ", ".join(f"`{part}`" for part in key.label.split(", "))

@@ -1,0 +1,58 @@
+"""When the screen may close, and with which exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.errors import DIVERGED, INTERRUPTED, OK, TERMINATED
+from reid_tui.training.events import AnyEvent, Diverged, Failed, Finished, Resumed, RunStarted, Stopped, ends_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SIGNAL_CODES: Final = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}
+
+
+class Leaving:
+    """How far a run has come on its way out, as events and signals tell."""
+
+    def __init__(self, *, exit_when_done: bool) -> None:
+        self._exit_when_done = exit_when_done
+        self.started = False
+        """The run exists; before, nothing can be lost."""
+        self.ended: Failed | Stopped | Finished | None = None
+        self.asked = False
+        """The trainer was told to stop."""
+        self.signal: str | None = None
+        self._diverged = False
+
+    def note(self, events: Iterable[AnyEvent]) -> None:
+        """Take in what happened."""
+        for event in events:
+            match event:
+                case RunStarted():
+                    self.started = True
+                case Diverged():
+                    self._diverged = True
+                case Resumed():
+                    self._diverged = False
+                case Failed() | Stopped() | Finished():
+                    self.ended = event
+                case _:
+                    assert not ends_run(event)
+
+    @property
+    def due(self) -> bool:
+        """Whether the screen closes by itself."""
+        if self.ended is None:
+            return False
+        return self.asked or self.signal is not None or self._exit_when_done or not self.started
+
+    @property
+    def code(self) -> int:
+        """The command's exit code if it ended here."""
+        if isinstance(self.ended, Failed):
+            return self.ended.exit_code
+        if self.signal is not None:
+            return SIGNAL_CODES[self.signal]
+        return DIVERGED if self._diverged else OK

@@ -1,0 +1,102 @@
+"""The trainer as the app sees it: something that takes commands, holds events, and runs in a thread of its own.
+
+The engine, and with it torch, is imported inside that thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from reid_tui.errors import FAILURE
+from reid_tui.training.channels import CommandBox, EventBox
+from reid_tui.training.events import AnyEvent, Failed, ends_run
+
+if TYPE_CHECKING:
+    from reid_tui.config import RunOptions
+    from reid_tui.training.commands import Command
+
+_LOG = logging.getLogger(__name__)
+
+
+class Session(Protocol):
+    """A run that is watched and steered. No method waits for the trainer but `join`."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the trainer's thread runs."""
+        ...
+
+    def start(self) -> None:
+        """Begin; called once."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Leave a command for the trainer."""
+        ...
+
+    def drain(self) -> list[AnyEvent]:
+        """Take the events that have come since the last time, in order."""
+        ...
+
+    def join(self, timeout: float) -> None:
+        """Wait until the thread has ended, at most `timeout` seconds."""
+        ...
+
+
+class WorkerSession:
+    """Trains in a daemon thread: neither a stuck import nor a stuck save can keep the shell from coming back."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+        self._events = EventBox()
+        self._commands = CommandBox()
+        self._thread = threading.Thread(target=self._work, name="reid-tui-trainer", daemon=True)
+        self._seq = 0
+        self._step = 0
+        self._ended = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the trainer's thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread; the import of torch begins in it."""
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Leave a command; read between two steps."""
+        self._commands.put(command)
+
+    def drain(self) -> list[AnyEvent]:
+        """Take what has come."""
+        return self._events.drain()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread's end."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _work(self) -> None:
+        """The thread's whole life. Whatever happens in it, the last event ends the run."""
+        try:
+            from reid_tui.engine import run_training
+
+            run_training(self._options, self._listen, self._commands, steerable=True)
+        except BaseException as error:
+            _LOG.exception("the trainer's thread ended by an exception")
+            text = str(error).strip().splitlines()
+            self._fail(f"{type(error).__name__}: {text[0] if text else 'no message'} (the traceback is in run.log)")
+        else:
+            self._fail("training ended without a word; see run.log")
+
+    def _listen(self, event: AnyEvent) -> None:
+        self._seq, self._step = event.seq, event.step
+        self._ended = self._ended or ends_run(event)
+        self._events.put(event)
+
+    def _fail(self, message: str) -> None:
+        if not self._ended:
+            self._listen(Failed(step=self._step, seq=self._seq + 1, message=message, exit_code=FAILURE))

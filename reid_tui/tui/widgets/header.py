@@ -1,0 +1,118 @@
+"""Two lines on top: which run this is, and how far it has come."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from textual.content import Content
+
+from reid_tui.tui.pace import Pace
+from reid_tui.tui.widgets.canvas import Canvas
+from reid_tui.view.text import UNKNOWN, count, duration, fit, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reid_tui.tui.frame import Frame
+    from reid_tui.view.state import RunState
+
+BADGE_COLORS: Final = {
+    "LOADING": "$primary",
+    "TRAINING": "$success",
+    "PAUSED": "$warning",
+    "EVALUATING": "$accent",
+    "SAVING": "$primary",
+    "DONE": "$success",
+    "DIVERGED": "$error",
+    "FAILED": "$error",
+    "STOPPED": "$warning",
+}
+_BAR: Final = 8
+"""Cells that the bar has at least."""
+_GAP: Final = "   "
+
+
+class Piece(NamedTuple):
+    """Part of a line; the higher its rank the earlier it goes when there is no room."""
+
+    rank: int
+    content: Content
+
+
+class Header(Canvas):
+    """Redrawn at once for a new badge, four times a second for numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(id="header")
+        self._pace = Pace(0.25)
+        self._drawn: object = None
+
+    def update(self, frame: Frame, now: float) -> None:
+        """Draw if something changed and the pace allows."""
+        state, width = frame.state, self.size.width
+        urgent = (state.badge, state.detail, state.ended, state.started, width)
+        if self._drawn == urgent and not self._pace.due(now):
+            return
+        self._drawn = urgent
+        self._pace.drawn(now, 0.0)
+        self.show([identity_line(state, width), progress_line(state, width)])
+
+
+def identity_line(state: RunState, width: int) -> Content:
+    """Run, data, device, precision, and the badge at the right end."""
+    badge = Content.styled(f" {state.badge} ", f"bold reverse {BADGE_COLORS[state.badge]}")
+    pieces = [Piece(5, Content.styled("reid-tui", "bold $accent"))]
+    if (started := state.started) is not None:
+        pieces += [
+            Piece(1, Content.styled(started.dataset.name, "bold")),
+            Piece(2, Content(started.device)),
+            Piece(3, Content(started.precision)),
+            Piece(4, Content.styled(started.run, "$text-muted")),
+        ]
+    room = width - badge.cell_length - 3
+    left = _joined(pieces, room, _GAP)
+    return Content.assemble(" ", left, " " * max(room - left.cell_length + 1, 1), badge, " ")
+
+
+def progress_line(state: RunState, width: int) -> Content:
+    """Epoch, bar, steps, pairs a second, time left; before the run the sentence about what is being done."""
+    room = width - 2
+    if state.started is None or state.ended is not None:
+        text = state.detail or ("starting" if state.ended is None else "")
+        if state.ended is not None:
+            text = state.log[-1].text if state.log else ""
+        return Content.assemble(" ", (fit(text, room), "$text-muted"), " ")
+    percent = f"{math.floor(state.progress * 100):d} %"
+    pieces = [
+        Piece(0, Content.assemble(("epoch ", "$text-muted"), (state.epoch_text, "bold"))),
+        Piece(2, Content(percent)),
+        Piece(1, Content.assemble(("step ", "$text-muted"), f"{count(state.step)}/{count(state.total_steps)}")),
+        Piece(4, Content.assemble(rate(state.pairs_per_s), (" pairs/s", "$text-muted"))),
+        Piece(3, Content.assemble(("ETA ", "$text-muted"), duration(state.eta_s))),
+    ]
+    if not math.isfinite(state.eta_s):
+        pieces = [piece for piece in pieces if piece.rank != 3 and UNKNOWN not in piece.content.plain]
+    kept = _kept(pieces, room - _BAR - len(_GAP), len(_GAP))
+    used = sum(piece.content.cell_length + len(_GAP) for piece in kept)
+    epoch, *rest = (piece.content for piece in kept)
+    return Content.assemble(" ", Content(_GAP).join([epoch, bar(state.progress, room - used), *rest]), " ")
+
+
+def bar(share: float, width: int) -> Content:
+    """A line of `width` cells of which `share` is drawn thick."""
+    width = max(width, 0)
+    done = min(math.floor(share * width), width)
+    return Content.assemble(("━" * done, "$success"), ("─" * (width - done), "$text-disabled"))
+
+
+def _joined(pieces: Sequence[Piece], width: int, gap: str) -> Content:
+    return Content(gap).join([piece.content for piece in _kept(pieces, width, len(gap))])
+
+
+def _kept(pieces: Sequence[Piece], width: int, gap: int) -> list[Piece]:
+    """The pieces without those of highest rank that do not fit; the first in rank stays, cut by the line's end."""
+    kept = list(pieces)
+    while len(kept) > 1 and sum(piece.content.cell_length + gap for piece in kept) - gap > width:
+        kept.remove(max(kept, key=lambda piece: piece.rank))
+    return kept

@@ -1,0 +1,132 @@
+"""What the five panels share: frame and title, when to draw, and what happens when drawing fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from rich.markup import escape  # noqa: F401
+from textual.content import Content
+from textual.geometry import Region
+from textual.widget import Widget
+
+from reid_tui.text import printable
+from reid_tui.tui.layout import PANELS
+from reid_tui.tui.pace import Pace
+from reid_tui.tui.widgets.canvas import Canvas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+
+    from reid_tui.tui.frame import Frame
+
+_LOG = logging.getLogger(__name__)
+
+
+class Panel(Widget):
+    """A framed part of the screen. A subclass says what it draws from and draws it."""
+
+    can_focus = True
+    key: ClassVar[str]
+    """One of `layout.PANELS`."""
+    interval: ClassVar[float] = 0.5
+    """Seconds between two drawings, but for what must be seen at once."""
+
+    def __init__(self) -> None:
+        super().__init__(id=self.key, classes="panel")
+        self.canvas = Canvas(classes="canvas")
+        self._pace = Pace(self.interval)
+        self._drawn: tuple[Any, Any] | None = None
+        self._frame_text: tuple[str, str] | None = None
+        self._only_frame = False
+        self._failing = ""
+
+    def compose(self) -> ComposeResult:
+        """The canvas; a subclass may add to it."""
+        yield self.canvas
+
+    def urgent(self, frame: Frame) -> tuple[Any, ...]:
+        """What must be seen at once when it changes."""
+        return (frame.controls,)
+
+    def routine(self, frame: Frame) -> tuple[Any, ...]:
+        """What else the drawing depends on; seen when the pace allows."""
+        raise NotImplementedError
+
+    def draw(self, frame: Frame) -> None:
+        """Draw it, into the canvas as a rule."""
+        raise NotImplementedError
+
+    def value(self, frame: Frame) -> str:
+        """The current value, for the lower edge."""
+        return ""
+
+    def update(self, frame: Frame, now: float, cost_clock: Callable[[], float] = time.thread_time) -> bool:
+        """Draw if something changed and the pace allows. Called once a tick.
+
+        Returns:
+            Whether it was drawn.
+        """
+        size = self.canvas.size
+        if not size.width or not size.height:
+            return False
+        urgent = (self.urgent(frame), frame.style, frame.tabs, size)
+        routine = self.routine(frame)
+        if self._drawn is not None:
+            if self._drawn == (urgent, routine):
+                return False
+            if self._drawn[0] == urgent and not self._pace.due(now):
+                return False
+        began = cost_clock()
+        try:
+            self.draw(frame)
+            self._label(frame)
+            self._failing = ""
+        except Exception as error:
+            self._show_failure(error)
+        self._drawn = (urgent, routine)
+        self._pace.drawn(now, cost_clock() - began)
+        return True
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """As Textual's, but a new title repaints the two edges and not all that stands between them."""
+        if self._only_frame and self.is_mounted:
+            width, height = self.outer_size
+            x, y = -self.content_offset.x, -self.content_offset.y
+            regions = (Region(x, y, width, 1), Region(x, y + height - 1, width, 1))
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def _label(self, frame: Frame) -> None:
+        """Title with its number key, or all who share the place; the current value below."""
+        names = frame.tabs if self.key in frame.tabs else (self.key,)
+        parts: list[Content | tuple[str, str]] = []
+        for name in names:
+            if parts:
+                parts.append(("  ", ""))
+            chosen = name == self.key
+            parts.append((f"{PANELS.index(name) + 1} ", "$accent" if chosen else "$text-disabled"))
+            parts.append((name, "bold" if chosen else "$text-muted"))
+        title, value = Content.assemble(*parts), printable(self.value(frame))
+        text = (title.plain, value)
+        if text != self._frame_text:
+            self._frame_text = text
+            self._only_frame = True
+            self.border_title = title  # type: ignore[assignment] - a Content is taken as it is
+            self.border_subtitle = Content(value)  # type: ignore[assignment]
+            self._only_frame = False
+
+    def _show_failure(self, error: Exception) -> None:
+        """The error stands in the panel; the log gets the traceback once."""
+        text = f"{type(error).__name__}: {printable(error, 400)}"
+        if text != self._failing:
+            _LOG.exception("the %s panel cannot be drawn", self.key)
+        self._failing = text
+        width = max(self.canvas.size.width, 1)
+        lines: list[str | Content] = [Content.styled("this panel cannot be drawn", "$text-error bold"), ""]
+        lines += [Content.styled(text[i : i + width], "$text-error") for i in range(0, len(text), width)]
+        self.canvas.show(lines)

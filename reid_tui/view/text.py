@@ -1,0 +1,98 @@
+"""Numbers, durations and cut text as a person reads them. All of it is one line and safe for a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from rich.cells import cell_len, set_cell_size
+
+from reid_tui.text import REPLACEMENT, printable
+
+UNKNOWN: Final = "–"  # noqa: RUF001 - an en dash says "no value" better than a hyphen
+MINUS: Final = "−"  # noqa: RUF001 - as wide as the plus sign
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """A number in at most `digits` significant digits, trailing zeros left out, `–` where it is not finite."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def fixed(value: float, places: int) -> str:
+    """A number with so many decimal places, `–` where it is not finite."""
+    return f"{value:.{places}f}" if math.isfinite(value) else UNKNOWN
+
+
+def amount(value: float) -> str:
+    """A margin: two decimals, more only where it has more."""
+    return f"{value:.2f}" if not math.isfinite(value) or abs(value - round(value, 2)) < 1e-9 else plain(value, 4)
+
+
+def count(value: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,}"
+
+
+def short_count(value: float) -> str:
+    """950, 12.3k, 4.69M: at most five cells."""
+    for limit, divisor, unit in ((1e4, 1.0, ""), (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G")):
+        if abs(value) < limit * (1 - 5e-4):
+            scaled = value / divisor
+            return f"{scaled:.0f}" if not unit else f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f}{unit}"
+    return plain(value)
+
+
+def rate(per_second: float) -> str:
+    """Things per second, `–` before the first measurement."""
+    return short_count(per_second) if math.isfinite(per_second) and per_second > 0 else UNKNOWN
+
+
+def duration(seconds: float) -> str:
+    """0.4 s, 45 s, 3 min 05 s, 2 h 07 min, 3 d 04 h; `–` where it is not known."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return UNKNOWN
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600:02d} h"
+
+
+def signed(value: float, places: int) -> str:
+    """A difference with its sign, empty where it rounds to nothing or is not known."""
+    if not math.isfinite(value) or round(value, places) == 0:
+        return ""
+    return f"{'+' if value > 0 else MINUS}{abs(value):.{places}f}"
+
+
+def fit(text: str, width: int) -> str:
+    """Text of exactly `width` cells: padded, or cut with an ellipsis. Wide characters count twice."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(set_cell_size(text, width - 1).rstrip(" ") + "…", width)
+
+
+__all__ = [
+    "MINUS",
+    "REPLACEMENT",
+    "UNKNOWN",
+    "amount",
+    "count",
+    "duration",
+    "fit",
+    "fixed",
+    "plain",
+    "printable",
+    "rate",
+    "short_count",
+    "signed",
+]

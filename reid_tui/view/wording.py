@@ -1,0 +1,123 @@
+"""What each event reads like in the log panel and in plain output."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal, TypeVar
+
+from reid_tui.text import printable
+from reid_tui.training.events import (
+    AnyEvent,
+    CheckpointSaved,
+    CommandRefused,
+    Diverged,
+    EpochEnded,
+    Evaluated,
+    Failed,
+    Finished,
+    LrChanged,
+    MarginChanged,
+    Paused,
+    PhaseChanged,
+    Resumed,
+    RunStarted,
+    Stopped,
+    Warned,
+)
+from reid_tui.view.text import amount, count, duration, fixed, plain
+
+LogKind = Literal[
+    "phase", "run", "epoch", "scores", "margin", "lr", "saved", "refused", "warning", "paused", "resumed", "error", "end"
+]
+LONGEST = 400
+"""Characters of a message from data, files or libraries that are shown."""
+_Kind = TypeVar("_Kind", bound=AnyEvent)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something that happened. `text` is one line and safe to print."""
+
+    step: int
+    kind: LogKind
+    text: str
+    time: float
+    """Unix seconds."""
+
+
+def log_line(event: AnyEvent) -> LogLine | None:
+    """The event as a line for the log, None for what would fill it at every step."""
+    worded = _worded(event)
+    return None if worded is None else LogLine(event.step, worded[0], printable(worded[1], LONGEST), event.time)
+
+
+def cleaned(event: _Kind) -> _Kind:
+    """The event with every text in it safe to print."""
+    changed: dict[str, object] = {}
+    for item in dataclasses.fields(event):
+        value = getattr(event, item.name)
+        if isinstance(value, str) and (safe := printable(value, LONGEST)) != value:
+            changed[item.name] = safe
+    if isinstance(event, RunStarted):
+        facts = event.dataset
+        changed["dataset"] = dataclasses.replace(
+            facts,
+            name=printable(facts.name),
+            source=printable(facts.source, LONGEST),
+            identity_names=tuple(printable(name) for name in facts.identity_names),
+        )
+    return dataclasses.replace(event, **changed) if changed else event
+
+
+def scores_text(event: Evaluated) -> str:
+    """The scores in the order in which the panel shows them."""
+    return (
+        f"{event.split}: rank-1 {fixed(event.rank1, 3)}  mAP {fixed(event.map, 3)}  AUC {fixed(event.auc, 3)}"
+        f"  EER {fixed(event.eer, 3)}  d′ {fixed(event.d_prime, 2)}  on {count(event.images)} images"  # noqa: RUF001
+    )
+
+
+def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
+    match event:
+        case PhaseChanged():
+            # Evaluations and saves tell of themselves when they are done.
+            return ("phase", event.detail or event.phase) if event.phase in ("importing", "loading") else None
+        case RunStarted():
+            data = event.dataset
+            return "run", (
+                f"{'resumed' if event.step else 'started'} {event.run}: {data.name} ({data.source}), "
+                f"{count(event.parameters)} parameters on {event.device} in {event.precision}, "
+                f"{count(event.total_steps)} steps"
+            )
+        case EpochEnded():
+            return "epoch", f"epoch {event.epoch} done, mean loss {fixed(event.loss, 4)}, {duration(event.wall_s)} trained"
+        case Evaluated():
+            return "scores", scores_text(event)
+        case MarginChanged():
+            return "margin", f"margin {amount(event.old)} → {amount(event.new)}"
+        case LrChanged():
+            return "lr", f"learning rate {plain(event.old)} → {plain(event.new)}"
+        case CheckpointSaved():
+            return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason})"
+        case CommandRefused():
+            return "refused", f"{event.command.replace('_', ' ')} refused: {event.reason}"
+        case Warned():
+            return "warning", event.message
+        case Paused():
+            return "paused", "paused"
+        case Resumed():
+            return "resumed", "resumed"
+        case Diverged():
+            last = f"; last good checkpoint {event.checkpoint}" if event.checkpoint else ""
+            return "error", f"diverged: {event.reason}{last}"
+        case Failed():
+            return "error", f"failed: {event.message}"
+        case Stopped():
+            asked = "" if event.reason == "asked" else f" by {event.reason}"
+            return "end", f"stopped{asked}{', saved' if event.saved else ', not saved'}"
+        case Finished():
+            loss = f", last epoch's mean loss {fixed(event.loss, 4)}" if math.isfinite(event.loss) else ""
+            return "end", f"finished after {count(event.steps)} steps in {duration(event.wall_s)}{loss}"
+        case _:
+            return None
