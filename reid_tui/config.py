@@ -51,6 +51,7 @@ LIMITS: Final[dict[str, Limit]] = {
     "eval_every": Limit(0, 100_000, above=True),
     "fps": Limit(1, 60, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),
+    "rounds": Limit(1, 1000, whole=True),
 }
 
 

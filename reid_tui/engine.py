@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reid_tui.training.trainer import Trainer
 
 LOGGER = logging.getLogger("reid_tui")
+LOGGER.addHandler(logging.NullHandler())
 CHANGEABLE = frozenset({"epochs", "steps", "eval_every"})
 """What a resumed run may do otherwise without being another run."""
 
@@ -297,7 +298,6 @@ def _log_file(path: Path) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
     try:
         yield
     finally:

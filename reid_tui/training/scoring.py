@@ -28,6 +28,8 @@ EVALUATION_SEED: Final = 0
 """The same images and pairs in every run, whatever its seed: scores of two runs compare."""
 MAP_IMAGES: Final = 512
 """In the snapshots between two evaluations."""
+FARTHEST: Final = 1e15
+"""A coordinate beyond this has no distance in float32: its square overflows."""
 MAP_PAIRS: Final = 4000
 MAP_SHARE: Final = 0.025
 """Of the time, at most, that these snapshots may cost."""
@@ -91,20 +93,22 @@ class Scorer:
         if len(state) == 2:
             self._projection = Projection(self._dim, state)
 
-    def snapshot(self, network: nn.Module, margin: float) -> Picture:
-        """A quick look at the first images of the sample."""
+    def snapshot(self, network: nn.Module, margin: float) -> Picture | None:
+        """A quick look at the first images of the sample; None where embeddings have no usable distances."""
         return self._picture(network, self._sample[:MAP_IMAGES], margin, MAP_PAIRS)
 
-    def evaluate(self, network: nn.Module, margin: float, *, everything: bool = False) -> Picture:
-        """Score the sample, or all test images."""
+    def evaluate(self, network: nn.Module, margin: float, *, everything: bool = False) -> Picture | None:
+        """Score the sample, or all test images; None where embeddings have no usable distances."""
         if everything:
             index = balanced_sample(self._test.identities, len(self._test), EVALUATION_SEED)
             return self._picture(network, index, margin)
         return self._picture(network, self._sample, margin)
 
-    def _picture(self, network: nn.Module, index: IntArray, margin: float, pairs: int | None = None) -> Picture:
+    def _picture(self, network: nn.Module, index: IntArray, margin: float, pairs: int | None = None) -> Picture | None:
         images_NCHW = torch.from_numpy(self._test.images[index])
         embeddings_ND = embed(network, images_NCHW, prepare=lambda part: to_input(part.to(self._device))).cpu()
+        if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
+            return None
         identities = self._test.identities[index]
         identities.flags.writeable = False
         cameras = None if self._test.cameras is None else self._test.cameras[index]

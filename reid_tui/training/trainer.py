@@ -210,6 +210,12 @@ class Trainer:
         """Score the sample, or all test images, and show both."""
         self._phase("evaluating", "all test images" if everything else "")
         picture = self._scorer.evaluate(self._learner.network, self._learner.margin, everything=everything)
+        self._show(picture)
+        if picture is not None:
+            self._tell_scores(picture, everything=everything)
+        self._phase("training")
+
+    def _tell_scores(self, picture: Picture, *, everything: bool) -> None:
         scores = picture.evaluation.scores
         if not everything:
             self._map = scores.map if math.isfinite(scores.map) else None
@@ -227,10 +233,11 @@ class Trainer:
                 d_prime=scores.d_prime,
             )
         )
-        self._show(picture)
-        self._phase("training")
 
-    def _show(self, picture: Picture) -> None:
+    def _show(self, picture: Picture | None) -> None:
+        if picture is None:
+            self._warn("not_scored", f"step {self._step} was not scored: the embedding has run out of bounds")
+            return
         path = ""
         try:
             path = self._keeper.snapshot(self._step, picture)

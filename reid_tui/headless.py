@@ -1,0 +1,246 @@
+"""Training without a screen: a bar, plain lines, or JSON. Data goes to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from reid_tui.engine import run_training
+from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.training.channels import CommandBox
+from reid_tui.view.state import RunState, fold
+from reid_tui.view.summary import summary_rows
+from reid_tui.view.text import amount, duration, fixed, rate
+from reid_tui.view.wording import log_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from reid_tui.config import RunOptions
+
+PLAIN_EVERY_S: Final = 10.0
+PROGRESS_BATCH: Final = 64
+_QUIET: Final = frozenset({"phase", "run"})
+
+
+class Talk(Protocol):
+    """Tells a person on stderr how it goes."""
+
+    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+        """After each event."""
+
+    def close(self) -> None:
+        """Once, at the end."""
+
+
+class NoTalk:
+    """`--progress none`."""
+
+    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+class PlainTalk:
+    """A line per interval, per epoch and per event of note: for logs of jobs without a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._due = time.monotonic() + PLAIN_EVERY_S
+
+    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+        """Print what is worth a line."""
+        if isinstance(event, ev.Progress):
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + PLAIN_EVERY_S
+                self._print(progress_text(event, state))
+        elif (line := log_line(event)) is not None:
+            self._print(f"step {line.step}  {line.text}" if line.kind not in _QUIET else line.text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+class BarTalk:
+    """A Rich bar with epoch, loss, margin, pace and time left; events of note scroll above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            console=console,
+            refresh_per_second=4,
+            expand=True,
+        )
+        self._task: TaskID | None = None
+        self._bar.start()
+
+    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+        """Move the bar, or print a line above it."""
+        if isinstance(event, ev.Progress):
+            numbers = f"loss {fixed(event.loss, 4)}  m {amount(event.margin)}  {rate(event.pairs_per_s)} pairs/s"
+            self._move(state, f"{numbers}  ETA {duration(state.eta_s)}")
+            return
+        line = log_line(event)
+        if line is not None and line.kind != "phase":
+            self._bar.console.print(Text(f"{line.step:>6}  {line.text}"))
+        if isinstance(event, ev.PhaseChanged):
+            self._move(state, event.detail or f"{event.phase} …")
+
+    def _move(self, state: RunState, numbers: str) -> None:
+        label = f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
+        if self._task is None and state.total_steps:
+            self._task = self._bar.add_task(label, total=state.total_steps, numbers=numbers)
+        if self._task is not None:
+            self._bar.update(self._task, description=label, completed=state.step, numbers=numbers)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.stop()
+
+
+def progress_text(event: ev.Progress, state: RunState) -> str:
+    """One line about where training stands."""
+    return (
+        f"step {event.step}/{state.total_steps}  epoch {state.epoch_text}  loss {fixed(event.loss, 4)}  "
+        f"margin {amount(event.margin)}  {rate(event.pairs_per_s)} pairs/s  ETA {duration(state.eta_s)}"
+    )
+
+
+class Follower:
+    """The trainer's listener: JSON to stdout, talk to stderr, and a state for the summary."""
+
+    def __init__(self, talk: Talk, *, as_json: bool) -> None:
+        self._talk = talk
+        self._as_json = as_json
+        self._waiting: list[ev.AnyEvent] = []
+        self._state = RunState()
+
+    @property
+    def state(self) -> RunState:
+        """With every event so far."""
+        self._state, self._waiting = fold(self._state, self._waiting), []
+        return self._state
+
+    def close(self) -> None:
+        """End the talk."""
+        self._talk.close()
+
+    def __call__(self, event: ev.AnyEvent) -> None:
+        """Take an event; never raises."""
+        if self._as_json:
+            self._write(event)
+        self._waiting.append(event)
+        quiet = isinstance(event, ev.Progress) and len(self._waiting) < PROGRESS_BATCH
+        self._talk.tell(event, self._state if quiet else self.state)
+
+    def _write(self, event: ev.AnyEvent) -> None:
+        try:
+            sys.stdout.write(json.dumps(ev.to_json(event), separators=(",", ":")) + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            self._as_json = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reason = f"stdout is gone ({error.strerror}); training goes on, the events are in the run's events.jsonl"
+            Console(stderr=True).print(Text(f"reid-tui: {reason}"))
+
+
+def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
+    """Train in the main thread, with signals as commands.
+
+    Args:
+        options: of the run.
+        as_json: events on stdout, one a line, and nothing else there.
+        progress: auto, bar, plain or none.
+
+    Returns:
+        The exit code.
+    """
+    console = Console(stderr=True, highlight=False)
+    inbox = CommandBox()
+    follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
+    before = {number: signal.signal(number, _stopper(inbox)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        end = run_training(options, follower, inbox, steerable=False)
+    finally:
+        follower.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    _summarize(follower.state, console if as_json else Console(highlight=False))
+    if isinstance(end, ev.Failed):
+        console.print(Text(f"reid-tui: {end.message}"), soft_wrap=True)
+    return exit_code(end)
+
+
+def exit_code(end: ev.AnyEvent) -> int:
+    """What a run's last event means to a shell."""
+    match end:
+        case ev.Failed():
+            return end.exit_code
+        case ev.Diverged():
+            return DIVERGED
+        case ev.Stopped():
+            return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(end.reason, OK)
+        case ev.Finished():
+            return OK
+        case _:
+            return FAILURE
+
+
+def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
+    if progress == "auto":
+        progress = "bar" if console.is_terminal else "none" if as_json else "plain"
+    match progress:
+        case "bar":
+            return BarTalk(console)
+        case "plain":
+            return PlainTalk(console)
+        case _:
+            return NoTalk()
+
+
+def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
+    asked = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        name = signal.Signals(number).name
+        if asked:
+            os.write(2, b"\nreid-tui: stopped at once, nothing more is saved\n")
+            os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
+        asked = True
+        os.write(2, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n".encode())
+        inbox.put(cmd.Stop(save=True, reason=name))
+
+    return stop
+
+
+def _summarize(state: RunState, console: Console) -> None:
+    if state.started is None:
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in summary_rows(state):
+        table.add_row(Text(label), Text(value))
+    console.print(table)

@@ -1,0 +1,73 @@
+"""Small data for tests of the loop, and the switch that turns a skip for a missing tool into a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import numpy as np
+import pytest
+
+from reid_tui.config import RunConfig
+from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches: more threads only wait for each other
+
+REQUIRE_REAL = "REID_TUI_REQUIRE_REAL"
+IDENTITIES = 6
+
+
+def miss(reason: str) -> NoReturn:
+    """Skip, or fail where everything is promised to be there."""
+    if os.environ.get(REQUIRE_REAL) == "1":
+        pytest.fail(f"{reason}, although {REQUIRE_REAL}=1")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def tmux() -> str:
+    """Path of tmux."""
+    return shutil.which("tmux") or miss("tmux is not installed")
+
+
+def _images(templates: np.ndarray, each: int, rng: np.random.Generator) -> ImageSet:
+    identities = np.repeat(np.arange(len(templates)), each).astype(np.int64)
+    noise = rng.normal(0, 40, size=(len(identities), 1, 28, 28))
+    images = np.clip(templates[identities] + noise, 0, 255).astype(np.uint8)
+    order = rng.permutation(len(identities))
+    return ImageSet(np.ascontiguousarray(images[order]), identities[order])
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    """Six noisy patterns: 120 training and 60 test images of 28x28."""
+    rng = np.random.default_rng(7)
+    templates = rng.integers(0, 256, size=(IDENTITIES, 1, 28, 28)).astype(np.float64)
+    train, test = _images(templates, 20, rng), _images(templates, 10, rng)
+    names = tuple(f"pattern {i}" for i in range(IDENTITIES))
+    return Dataset(
+        "tiny", train, test, names, names, "made for tests", unseen=False, fingerprint=fingerprint(train, test)
+    )
+
+
+@pytest.fixture
+def tiny_config() -> RunConfig:
+    """Eight steps an epoch, three epochs."""
+    return RunConfig(
+        data="tiny",
+        preset="tutorial",
+        epochs=3,
+        steps=None,
+        batch_size=16,
+        lr=1e-3,
+        margin=1.0,
+        pairs="random",
+        loss="contrastive",
+        model="tutorial",
+        embedding_dim=2,
+        precision="fp32",
+        seed=3,
+        eval_every=0.5,
+        eval_images=40,
+    )
