@@ -37,7 +37,8 @@ class Limit:
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a number"
         first = "above" if self.above else "from"
-        return f"{kind} {first} {self.low:g} {'up ' if self.above else ''}to {self.high:g}"
+        high = str(self.high) if isinstance(self.high, int) else f"{self.high:g}"
+        return f"{kind} {first} {self.low:g} {'up ' if self.above else ''}to {high}"
 
 
 LIMITS: Final[dict[str, Limit]] = {
@@ -47,7 +48,7 @@ LIMITS: Final[dict[str, Limit]] = {
     "lr": Limit(0, 10, above=True),
     "margin": Limit(0, 1000, above=True),
     "embedding_dim": Limit(2, 4096, whole=True),
-    "seed": Limit(0, 2**63 - 1, whole=True),
+    "seed": Limit(0, 2**32 - 1, whole=True),
     "eval_every": Limit(0, 100_000, above=True),
     "fps": Limit(1, 60, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),
@@ -67,8 +68,9 @@ def parse_number(name: str, text: str, label: str | None = None) -> float:
         UsageError: not a number, not finite, not whole where it must be, or out of range.
     """
     limit = LIMITS[name]
+    value: float
     try:
-        value = float(int(text)) if limit.whole else float(text)
+        value = int(text) if limit.whole else float(text)
     except (ValueError, OverflowError):
         value = math.nan
     inside = (limit.low < value if limit.above else limit.low <= value) and value <= limit.high
@@ -78,13 +80,12 @@ def parse_number(name: str, text: str, label: str | None = None) -> float:
 
 
 def parse_whole(name: str, text: str, label: str | None = None) -> int:
-    """As `parse_number`, exact for integers beyond 2**53.
+    """As `parse_number`, for settings that are whole.
 
     Raises:
         UsageError: as `parse_number`.
     """
-    parse_number(name, text, label)
-    return int(text)
+    return int(parse_number(name, text, label))
 
 
 def parse_choice(name: str, text: str, choices: tuple[str, ...]) -> str:

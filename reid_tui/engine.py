@@ -73,20 +73,20 @@ def run_training(
         The last event: Finished, Stopped, Diverged or Failed. No expected error is raised.
     """
     recorder = Recorder(listener)
-    try:
-        with contextlib.ExitStack() as resources:
-            resources.callback(recorder.close)
+    with contextlib.ExitStack() as resources:
+        resources.callback(recorder.close)
+        end: AnyEvent
+        try:
             return _run(options, recorder, listener if replay else None, inbox, resources, steerable=steerable)
-    except _StopLoadingError as stop:
-        end: AnyEvent = Stopped(step=recorder.step, reason=stop.reason, saved=False)
-    except ReidTuiError as error:
-        end = Failed(step=recorder.step, message=str(error), exit_code=error.exit_code)
-    except Exception as error:
-        LOGGER.exception("training failed")
-        first_line = (str(error).splitlines() or [""])[0]
-        end = Failed(step=recorder.step, message=f"{type(error).__name__}: {first_line}".rstrip(": "))
-    listener(end)
-    return end
+        except _StopLoadingError as stop:
+            end = Stopped(step=recorder.step, reason=stop.reason, saved=False)
+        except ReidTuiError as error:
+            end = Failed(step=recorder.step, message=str(error), exit_code=error.exit_code)
+        except Exception as error:
+            LOGGER.exception("training failed")
+            end = Failed(step=recorder.step, message=_first_line(error))
+        recorder(end)
+        return end
 
 
 def _run(
@@ -146,10 +146,13 @@ def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) 
 
     found = manifests(run.checkpoints)
     where = f"the last checkpoint is {found[0].stem}" if found else "there is no checkpoint yet"
-    first_line = (str(error).splitlines() or [""])[0]
-    end = Failed(step=step, message=f"{type(error).__name__}: {first_line}; {where}, details are in {run.log}")
+    end = Failed(step=step, message=f"{_first_line(error)}; {where}, details are in {run.log}")
     recorder(end)
     return end
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
 def _reopen(options: RunOptions) -> _Resumed:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from reid_tui.config import RunOptions
 
 PLAIN_EVERY_S: Final = 10.0
-PROGRESS_BATCH: Final = 64
 _QUIET: Final = frozenset({"phase", "run"})
 
 
@@ -133,14 +132,7 @@ class Follower:
     def __init__(self, talk: Talk, *, as_json: bool) -> None:
         self._talk = talk
         self._as_json = as_json
-        self._waiting: list[ev.AnyEvent] = []
-        self._state = RunState()
-
-    @property
-    def state(self) -> RunState:
-        """With every event so far."""
-        self._state, self._waiting = fold(self._state, self._waiting), []
-        return self._state
+        self.state = RunState()
 
     def close(self) -> None:
         """End the talk."""
@@ -150,9 +142,8 @@ class Follower:
         """Take an event; never raises."""
         if self._as_json:
             self._write(event)
-        self._waiting.append(event)
-        quiet = isinstance(event, ev.Progress) and len(self._waiting) < PROGRESS_BATCH
-        self._talk.tell(event, self._state if quiet else self.state)
+        self.state = fold(self.state, [event])
+        self._talk.tell(event, self.state)
 
     def _write(self, event: ev.AnyEvent) -> None:
         try:

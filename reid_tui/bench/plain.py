@@ -20,8 +20,9 @@ import torch.nn.functional as F  # noqa: N812  the name that every course gives 
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import ToTensor
+from torchvision.transforms import ToTensor  # type: ignore[import-untyped]
 
+from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.data.catalog import load
 from reid_tui.errors import OK, DataError, ReidTuiError
 
@@ -35,8 +36,6 @@ BATCH_SIZE: Final = 64
 MARGIN: Final = 1.0
 LEARNING_RATE: Final = 1e-3
 SIDE: Final = 28
-WARM_UP_STEPS: Final = 50
-"""Steps before the clock starts, here and in the runs that this loop is compared with."""
 
 
 class PlainRun(NamedTuple):

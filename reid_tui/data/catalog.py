@@ -16,7 +16,7 @@ from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from reid_tui.data.sources import IdxSource
 
@@ -32,6 +32,7 @@ def load(
     report: Callable[[str], None],
     *,
     opener: download.Opener = download.open_https,
+    sources: Mapping[str, IdxSource] = SOURCES,
 ) -> Dataset:
     """Load a data set into memory.
 
@@ -40,6 +41,7 @@ def load(
         data_dir: folder searched first, and where fetched files are kept. None: the environment's or the user's.
         report: told in one-line sentences what is going on.
         opener: opens addresses for reading.
+        sources: the sets of idx files by name.
 
     Returns:
         The data set. For "auto" Fashion-MNIST where it is found or fetched within `AUTO_FETCH_S`, else pedestrians;
@@ -54,9 +56,9 @@ def load(
         return _pedestrians("generated", report)
     where = locate.places(data_dir)
     if spec != AUTO:
-        return _idx(SOURCES[spec], where, report, FETCH_S, opener)
+        return _idx(sources[spec], where, report, FETCH_S, opener)
     try:
-        return _idx(FASHION_MNIST, where, report, AUTO_FETCH_S, opener)
+        return _idx(sources[FASHION_MNIST.name], where, report, AUTO_FETCH_S, opener)
     except download.FetchError as error:
         reason = str(error.__cause__ or error)
         return _pedestrians(f"generated, because Fashion-MNIST was not found and not fetched: {reason}", report)

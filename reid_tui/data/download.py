@@ -23,7 +23,7 @@ from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from reid_tui.data.dataset import UInt8Array
 
@@ -114,6 +114,31 @@ def fetch(
         FetchError: not reachable, too slow, cut off, too long, wrong hash, or the folder cannot be written.
     """
     target = folder / f"{file.name}.gz"
+    report(f"fetching {target.name}: connecting")
+    with _opened(url, deadline - clock(), opener) as body:
+        stream = _temporary(folder, target)
+        temporary = Path(stream.name)
+        try:
+            with stream:
+                for chunk in _chunks(url, body, file, deadline=deadline, report=report, clock=clock):
+                    stream.write(chunk)
+                stream.flush()
+                os.fsync(stream.fileno())
+            array = _verified(url, temporary, file)
+            temporary.replace(target)
+            _sync_folder(folder)
+        except OSError as error:
+            raise FetchError(
+                f"cannot store {printable(target, 400)}: {printable(error.strerror or error)}; free some space or "
+                "name another folder with --data-dir"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return array
+
+
+def _temporary(folder: Path, target: Path) -> IO[bytes]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=folder)
@@ -122,24 +147,8 @@ def fetch(
             f"cannot write to {printable(folder, 400)} ({printable(error.strerror or error)}); name another folder "
             "with --data-dir"
         ) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            _copy(url, stream, file, deadline=deadline, report=report, opener=opener, clock=clock)
-            stream.flush()
-            os.fsync(stream.fileno())
-        array = _verified(url, temporary, file)
-        temporary.replace(target)
-        _sync_folder(folder)
-    except OSError as error:
-        raise FetchError(
-            f"cannot store {printable(target, 400)}: {printable(error.strerror or error)}; free some space or name "
-            "another folder with --data-dir"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    return array
+    os.close(descriptor)
+    return Path(name).open("wb")
 
 
 def _verified(url: str, path: Path, file: IdxFile) -> UInt8Array:
@@ -150,31 +159,28 @@ def _verified(url: str, path: Path, file: IdxFile) -> UInt8Array:
         raise FetchError(f"what {url} sent is not {file.name}.gz: {reason}") from error
 
 
-def _copy(
+def _chunks(
     url: str,
-    into: IO[bytes],
+    body: Body,
     file: IdxFile,
     *,
     deadline: float,
     report: Callable[[str], None],
-    opener: Opener,
     clock: Callable[[], float],
-) -> None:
+) -> Iterator[bytes]:
     largest = file.size + _SLACK
+    total = _length(body)
     done, told = 0, -1
-    report(f"fetching {file.name}.gz: connecting")
-    with _opened(url, deadline - clock(), opener) as body:
-        total = _length(body)
-        while chunk := _read(url, body):
-            done += len(chunk)
-            if done > largest or (total or 0) > largest:
-                raise FetchError(f"{url} sent more than the {largest} bytes that {file.name}.gz can have")
-            if clock() > deadline:
-                raise FetchError(f"fetching {url} took too long ({done} bytes came)")
-            into.write(chunk)
-            if (step := 20 * done // (total or largest)) != told:
-                told = step
-                report(f"fetching {file.name}.gz: {done / 1e6:.1f} of {(total or largest) / 1e6:.1f} MB")
+    while chunk := _read(url, body):
+        done += len(chunk)
+        if done > largest or (total or 0) > largest:
+            raise FetchError(f"{url} sends more than the {largest} bytes that {file.name}.gz can have")
+        if clock() > deadline:
+            raise FetchError(f"fetching {url} took too long ({done} bytes came)")
+        yield chunk
+        if (step := 20 * done // (total or largest)) != told:
+            told = step
+            report(f"fetching {file.name}.gz: {done / 1e6:.1f} of {(total or largest) / 1e6:.1f} MB")
     if total is not None and done < total:
         raise FetchError(f"{url} broke off after {done} of {total} bytes; try again")
 
@@ -200,11 +206,14 @@ def _opened(url: str, timeout_s: float, opener: Opener) -> contextlib.closing[Bo
     def work() -> None:
         try:
             answer: Body | Exception = opener(url, min(timeout_s, _STALL_S))
+        except urllib.error.HTTPError as error:
+            error.close()
+            answer = error
         except (OSError, ValueError, http.client.HTTPException) as error:
             answer = error
-        if given_up.is_set() and not isinstance(answer, Exception):
-            answer.close()
         answers.put(answer)
+        if given_up.is_set():
+            _hang_up(answer)
 
     if timeout_s <= 0:
         raise FetchError(f"no time was left to fetch {url}")
@@ -213,10 +222,17 @@ def _opened(url: str, timeout_s: float, opener: Opener) -> contextlib.closing[Bo
         answer = answers.get(timeout=min(timeout_s, 2 * _STALL_S))
     except queue.Empty:
         given_up.set()
+        if not answers.empty():
+            _hang_up(answers.get())
         raise FetchError(f"{url} did not answer in time") from None
     if isinstance(answer, Exception):
         raise FetchError(f"{url} cannot be reached: {_reason(answer)}") from answer
     return contextlib.closing(answer)
+
+
+def _hang_up(answer: Body | Exception) -> None:
+    if not isinstance(answer, Exception):
+        answer.close()
 
 
 def _reason(error: Exception) -> str:

@@ -1,91 +1,21 @@
-"""Draws walking figures: signed distances of capsules on a pixel grid, painted from back to front.
+"""Draws walking figures from the traits and poses of people, from back to front.
 
-Per pixel only exactly rounded arithmetic is used (+ - * / sqrt), so that every machine draws the same.
-
-Legend: B images, H x W pixels; points and radii are (B,) arrays in pixels.
+Legend: B images; points and lengths are (B,) arrays in pixels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reid_tui.data import people
+from reid_tui.data.brush import Brush, per_pixel
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from reid_tui.data.brush import Point
     from reid_tui.data.people import FloatArray, Poses, Traits
-
-Point = tuple["FloatArray", "FloatArray"]
-Number = TypeVar("Number", bound=np.generic)
-
-
-def _per_pixel(values_B: NDArray[Number]) -> NDArray[Number]:
-    return values_B[:, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Brush:
-    """A part of the pictures' rows that is painted on."""
-
-    canvas: FloatArray
-    """(B, 3, H, W), changed in place."""
-    top: int
-    bottom: int
-
-    @property
-    def y(self) -> FloatArray:
-        """(1, rows, 1) pixel centres."""
-        return np.arange(self.top, self.bottom, dtype=np.float32)[None, :, None] + 0.5
-
-    @property
-    def x(self) -> FloatArray:
-        """(1, 1, W) pixel centres."""
-        return np.arange(self.canvas.shape[3], dtype=np.float32)[None, None, :] + 0.5
-
-    def capsule(self, a: Point, b: Point, radius_a: FloatArray, radius_b: FloatArray) -> FloatArray:
-        """(B, rows, W) signed distance to a line of varying thickness from `a` to `b`, negative inside."""
-        dx, dy = b[0] - a[0], b[1] - a[1]
-        inverse = 1.0 / (dx * dx + dy * dy + 1e-3)
-        from_x, from_y = self.x - _per_pixel(a[0]), self.y - _per_pixel(a[1])
-        along = from_x * _per_pixel(dx * inverse) + from_y * _per_pixel(dy * inverse)
-        np.clip(along, 0.0, 1.0, out=along)
-        off_x: FloatArray = from_x - along * _per_pixel(dx)
-        off_y: FloatArray = from_y - along * _per_pixel(dy)
-        off_x *= off_x
-        off_y *= off_y
-        off_x += off_y
-        np.sqrt(off_x, out=off_x)
-        along *= _per_pixel(radius_b - radius_a)
-        along += _per_pixel(radius_a)
-        off_x -= along
-        return off_x
-
-    def box(self, center: Point, half_width: FloatArray, half_height: FloatArray) -> FloatArray:
-        """(B, rows, W) signed distance to an upright box, negative inside."""
-        across = np.abs(self.x - _per_pixel(center[0])) - _per_pixel(half_width)
-        down = np.abs(self.y - _per_pixel(center[1])) - _per_pixel(half_height)
-        distance: FloatArray = np.maximum(across, down)
-        return distance
-
-    def paint(self, distance: FloatArray, color: FloatArray, shown_B: NDArray[np.bool_] | None = None) -> None:
-        """Cover what lies inside, with a soft edge a pixel wide.
-
-        Args:
-            distance: (B, rows, W) signed; changed.
-            color: (B, 3), or (B, 3, rows, W) for a pattern.
-            shown_B: (B,) False where nothing is painted.
-        """
-        cover = np.subtract(0.5, distance, out=distance)
-        np.clip(cover, 0.0, 1.0, out=cover)
-        if shown_B is not None:
-            cover *= _per_pixel(shown_B.astype(np.float32))
-        part = self.canvas[:, :, self.top : self.bottom]
-        full = color[:, :, None, None] if color.ndim == 2 else color
-        part += cover[:, None] * (full - part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +31,20 @@ class Frame:
         return self.poses.size * self.traits.height
 
     @property
+    def profile(self) -> FloatArray:
+        """(B,) 0 seen from the front or the back .. 1 from the side."""
+        seen: FloatArray = np.abs(self.poses.side)
+        return seen
+
+    @property
     def breadth(self) -> FloatArray:
         """(B,) width of the trunk relative to an average one seen from the front."""
-        seen: FloatArray = 1.0 - 0.3 * np.abs(self.poses.side)
-        return self.traits.build * seen
+        return self.traits.build * (1.0 - 0.3 * self.profile)
 
     @property
     def spread(self) -> FloatArray:
         """(B,) how much of the distance between left and right limb is seen."""
-        seen: FloatArray = 1.0 - 0.8 * np.abs(self.poses.side)
-        return seen
+        return 1.0 - 0.8 * self.profile
 
     def at(self, x: FloatArray | float, y: FloatArray | float) -> Point:
         """A body point in pixels."""
@@ -199,12 +133,12 @@ def _pattern(brush: Brush, frame: Frame) -> FloatArray:
     """(B, 3, rows, W) colours of the upper clothing."""
     traits, poses = frame.traits, frame.poses
     inverse = 1.0 / frame.unit
-    across = (brush.x - _per_pixel(poses.center)) * _per_pixel(inverse)
-    down = (brush.y - _per_pixel(poses.feet)) * _per_pixel(inverse) + 1.0
+    across = (brush.x - per_pixel(poses.center)) * per_pixel(inverse)
+    down = (brush.y - per_pixel(poses.feet)) * per_pixel(inverse) + 1.0
     bands = np.floor(down * 14.0) % 2 == 1
     stripes = np.floor(across * 22.0 + 0.5) % 2 == 1
     sash = np.abs(across - 0.9 * (down - 0.35)) < 0.035
-    kind = _per_pixel(traits.upper_pattern)
+    kind = per_pixel(traits.upper_pattern)
     accent = (
         ((kind == people.BANDS) & bands)
         | ((kind == people.STRIPES) & stripes)
@@ -277,7 +211,7 @@ def _head(brush: Brush, frame: Frame) -> None:
 
 def _bag_behind(brush: Brush, frame: Frame) -> None:
     traits, poses = frame.traits, frame.poses
-    half_width: FloatArray = 0.11 - 0.0425 * np.abs(poses.side)
+    half_width = 0.11 - 0.0425 * frame.profile
     brush.paint(
         brush.box(frame.at(-0.13 * poses.side, 0.31), frame.length(half_width), frame.length(0.10)),
         traits.bag * 0.9,
@@ -290,7 +224,7 @@ def _bag_in_front(brush: Brush, frame: Frame) -> None:
     brush.paint(
         brush.box(frame.at(-0.03 * poses.side, 0.32), frame.length(0.085), frame.length(0.105)),
         traits.bag,
-        (traits.bag_kind == people.BACKPACK) & (poses.away > 0) & (np.abs(poses.side) < 0.8),
+        (traits.bag_kind == people.BACKPACK) & (poses.away > 0) & (frame.profile < 0.8),
     )
     hand = 0.12 * frame.spread * traits.build - 0.05 * poses.side
     shoulder_bag = traits.bag_kind == people.SHOULDER_BAG

@@ -1,4 +1,4 @@
-"""While the screen is up, file descriptors 1 and 2 lead to a log: native code that writes there must not hit the screen.
+"""While the screen is up, file descriptors 1 and 2 lead to a log: native code that writes there must miss the screen.
 
 Textual gets a duplicate of the terminal. What was written before the run's own log is known is moved there.
 """
@@ -20,10 +20,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ERRORS: Final = "reid-tui-ascii"
-_LOOK_ALIKES: Final = str.maketrans(
-    "─━╸╺╾╼│┃╭╮╰╯┌┐└┘├┤┬┴┼═║╔╗╚╝▁▔▏▎▍▌▋▊▉█▕▐▀▄■●○•·▲▼▶◀✓✗→←↑↓–—−…′×└⭘",  # noqa: RUF001
-    "-=---=||++++++++++++++=|++++_-|||||||#||''#*o*.^v><vx><^v---.'x+o",
-)
+_LOOK_ALIKES: Final = {
+    ord(character): alike
+    for characters, alike in (
+        ("─━╸╺╾╼═▁▂", "-"),
+        ("│┃║┊▏▎▍▌▐▕▋▊▉", "|"),
+        ("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝┏┓┗┛", "+"),
+        ("█▄▀■", "#"),
+        ("▔", "-"),
+        ("●○•", "*"),
+        ("·…", "."),
+        ("▲↑", "^"),
+        ("▼↓", "v"),
+        ("▶→", ">"),
+        ("◀←", "<"),
+        ("–—−", "-"),  # noqa: RUF001
+        ("′", "'"),  # noqa: RUF001
+        ("×✗", "x"),  # noqa: RUF001
+        ("✓", "v"),
+    )
+    for character in characters
+}
 
 
 class Descriptors:

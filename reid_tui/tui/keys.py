@@ -24,7 +24,7 @@ class Key:
     label: str
     """As a person reads them."""
     action: str
-    """A method of the app, with its arguments."""
+    """A method of the app, or after `screen.` of its main screen, with its arguments."""
     title: str
     """Two or three words, for the command palette."""
     description: str
@@ -73,20 +73,20 @@ KEYS: Final = (
     Key(("r",), "r", "type_lr", "Set the learning rate", "type a learning rate", "training", ("SetLearningRate",)),
     Key(("s",), "s", "save", "Save a checkpoint", "save a checkpoint", "training", ("Save",), "save"),
     Key(("e",), "e", "evaluate", "Evaluate now", "evaluate now", "training", ("Evaluate",)),
-    Key(("1",), "1", "panel('loss')", "Loss", "show or hide the loss", "panels"),
-    Key(("2",), "2", "panel('map')", "Map", "show or hide the map", "panels"),
-    Key(("3",), "3", "panel('distances')", "Distances", "show or hide the distances", "panels"),
-    Key(("4",), "4", "panel('numbers')", "Numbers", "show or hide the numbers", "panels"),
-    Key(("5",), "5", "panel('log')", "Log", "show or hide the log", "panels"),
-    Key(("0",), "0", "reset_panels", "All panels", "show all panels again", "panels"),
+    Key(("1",), "1", "screen.panel('loss')", "Loss", "show or hide the loss", "panels"),
+    Key(("2",), "2", "screen.panel('map')", "Map", "show or hide the map", "panels"),
+    Key(("3",), "3", "screen.panel('distances')", "Distances", "show or hide the distances", "panels"),
+    Key(("4",), "4", "screen.panel('numbers')", "Numbers", "show or hide the numbers", "panels"),
+    Key(("5",), "5", "screen.panel('log')", "Log", "show or hide the log", "panels"),
+    Key(("0",), "0", "screen.reset_panels", "All panels", "show all panels again", "panels"),
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
-    Key(("z",), "z", "zoom", "Zoom", "zoom the focused panel, and back", "panels", (), "zoom"),
-    Key(("escape",), "esc", "back", "Back", "leave the zoom, the highlight", "panels"),
-    Key(("]",), "]", "highlight(1)", "Next class", "highlight the next class", "plots"),
-    Key(("[",), "[", "highlight(-1)", "Previous class", "highlight the class before", "plots"),
-    Key(("y",), "y", "log_axis", "Logarithmic loss", "logarithmic loss axis", "plots"),
-    Key(("w",), "w", "smoothing", "Smoothing", "more smoothing, then less", "plots"),
+    Key(("z",), "z", "screen.zoom", "Zoom", "zoom the focused panel, and back", "panels", (), "zoom"),
+    Key(("escape",), "esc", "screen.back", "Back", "leave the zoom, the highlight", "panels"),
+    Key(("]",), "]", "screen.highlight(1)", "Next class", "highlight the next class", "plots"),
+    Key(("[",), "[", "screen.highlight(-1)", "Previous class", "highlight the class before", "plots"),
+    Key(("y",), "y", "screen.log_axis", "Logarithmic loss", "logarithmic loss axis", "plots"),
+    Key(("w",), "w", "screen.smoothing", "Smoothing", "more smoothing, then less", "plots"),
     Key(("S",), "S", "picture", "Picture", "save a picture of the screen", "application"),
     Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),

@@ -88,9 +88,9 @@ def _grid(width: int, height: int, shown: list[str]) -> dict[str, Box]:
     """Two rows: curves and map above, distances, numbers and log below."""
     upper = [name for name in shown if name in ("loss", "map")]
     lower = [name for name in shown if name not in ("loss", "map")]
-    above = round(height * 0.58) if upper and lower else height if upper else 0
+    above = round(height * 0.56) if upper and lower else height if upper else 0
     boxes = _row(upper, [width // 2, width - width // 2], 0, above, width)
-    numbers = min(max(38, width // 4), 52)
+    numbers = min(max(38, width // 4), 44)
     rest = width - (numbers if "numbers" in lower else 0)
     wanted = {"distances": rest // 2, "numbers": numbers, "log": rest - rest // 2}
     return boxes | _row(lower, [wanted[name] for name in lower], above, height - above, width)
@@ -107,10 +107,10 @@ def _columns(width: int, height: int, shown: list[str], tab: str) -> Arrangement
         height -= LOG_STRIP
         boxes["log"] = Box(0, height, width, LOG_STRIP)
     if "numbers" in shown:
-        side = 27 if width < 100 else 32
+        side = 31 if width < 100 else 34
         width -= side
         boxes["numbers"] = Box(width, 0, side, height)
-    across = 2 if width + 32 >= WIDE and len(places) > 1 else 1
+    across = 2 if width + 34 >= WIDE and len(places) > 1 else 1
     down = max(1, height // SLOT_HEIGHT)
     visible = _around(places, tab, across * down)
     rows = [visible[i : i + across] for i in range(0, len(visible), across)]

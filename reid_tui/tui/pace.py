@@ -1,4 +1,4 @@
-"""How often a panel may be drawn: not more often than its interval, and never for more than a small share of the time."""
+"""How often a panel may be drawn: at most once an interval, and never for more than a small share of the time."""
 
 from __future__ import annotations
 

@@ -5,8 +5,10 @@ The engine, and with it torch, is imported inside that thread.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from reid_tui.errors import FAILURE
@@ -84,7 +86,7 @@ class WorkerSession:
         try:
             from reid_tui.engine import run_training
 
-            run_training(self._options, self._listen, self._commands, steerable=True)
+            run_training(self._options, self._listen, self._commands, steerable=True, replay=True)
         except BaseException as error:
             _LOG.exception("the trainer's thread ended by an exception")
             text = str(error).strip().splitlines()
@@ -93,10 +95,12 @@ class WorkerSession:
             self._fail("training ended without a word; see run.log")
 
     def _listen(self, event: AnyEvent) -> None:
-        self._seq, self._step = event.seq, event.step
-        self._ended = self._ended or ends_run(event)
+        if not event.seq:
+            event = dataclasses.replace(event, seq=self._seq + 1, time=time.time())
+        self._seq, self._step = max(self._seq, event.seq), event.step
+        self._ended = ends_run(event)
         self._events.put(event)
 
     def _fail(self, message: str) -> None:
         if not self._ended:
-            self._listen(Failed(step=self._step, seq=self._seq + 1, message=message, exit_code=FAILURE))
+            self._listen(Failed(step=self._step, message=message, exit_code=FAILURE))

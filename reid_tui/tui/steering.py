@@ -1,4 +1,4 @@
-"""From keys to commands. Keys may come faster than the trainer answers, so the last wish counts until it is answered."""
+"""From keys to commands. Keys may come faster than the trainer answers, so the last wish counts until then."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reid_tui.training.commands import Command, Pause, Resume, SetLearningRate, SetMargin
-from reid_tui.training.events import AnyEvent, CommandRefused, Diverged, LrChanged, MarginChanged, Paused, Resumed
+from reid_tui.training.events import AnyEvent, CommandRefused, Diverged, MarginChanged, Paused, Resumed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,11 +55,13 @@ class Steering:
             match event:
                 case MarginChanged() if event.new == self._margin:
                     self._margin = None
-                case Paused() | Resumed() | Diverged():
+                case Diverged():
+                    self._pause = None
+                case Paused() if self._pause is True:
+                    self._pause = None
+                case Resumed() if self._pause is False:
                     self._pause = None
                 case CommandRefused(command="set_margin"):
                     self._margin = None
                 case CommandRefused(command="pause" | "resume"):
                     self._pause = None
-                case LrChanged():
-                    pass

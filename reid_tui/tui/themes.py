@@ -45,14 +45,26 @@ LIGHT: Final = Theme(
     variables={"frame": "#cdd5de", "frame-focus": "#7d8b99", "footer-key-foreground": "#00796b"},
 )
 THEMES: Final = (DARK, LIGHT)
-VARIABLES: Final = {"frame": "$panel-lighten-1", "frame-focus": "$secondary"}
-"""Our own names, for themes that do not know them."""
-_ANSI: Final = {"frame": "ansi_bright_black", "frame-focus": "ansi_cyan"}
+_ANSI: Final = {
+    "frame": "ansi_bright_black",
+    "frame-focus": "ansi_cyan",
+    "quiet": "ansi_bright_black",
+    "faint": "ansi_bright_black",
+}
 
 
 def variables_for(theme: Theme) -> dict[str, str]:
-    """What `reid.tcss` uses beyond Textual's own variables."""
-    return _ANSI if theme.ansi else VARIABLES
+    """What `reid.tcss` uses beyond Textual's own variables, for themes that do not know it."""
+    if theme.ansi:
+        return _ANSI
+    colors = theme.to_color_system().generate()
+    background, foreground = Color.parse(colors["background"]), Color.parse(colors["foreground"])
+    return {
+        "frame": colors["panel-lighten-1"],
+        "frame-focus": colors["secondary"],
+        "quiet": background.blend(foreground, 0.62).hex,
+        "faint": background.blend(foreground, 0.42).hex,
+    }
 
 
 def default_theme(look: Look) -> str:

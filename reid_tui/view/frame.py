@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reid_tui.view.grid import PLAIN, Grid, Look
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MIN_WIDTH: Final = 24
 MIN_HEIGHT: Final = 7
@@ -54,7 +56,9 @@ def nice_step(span: float, count: int) -> float:
 def nice_ceiling(value: float) -> float:
     """A round number at or above a positive value; few of them, so that an axis seldom changes."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 1.2, 1.6, 2, 2.5, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.999)
+    return next(
+        factor * power for factor in (1, 1.2, 1.6, 2, 2.5, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.999
+    )
 
 
 def spread(low: float, high: float, count: int, *, whole: bool = False) -> list[float]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.cells import cell_len
 
 from reid_tui.view.palette import ChartStyle, Colors, Ink, Role, sgr_codes
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _TO_ASCII: Final = str.maketrans(
     {
         **dict.fromkeys("│┊", "|"),
         **dict.fromkeys("└┬┴┼┤├", "+"),
-        **dict.fromkeys("─–−", "-"),  # noqa: RUF001
+        **dict.fromkeys("─\u2013\u2212", "-"),
         **dict.fromkeys("·…", "."),
         "█": "#",
         "●": "*",
         "→": ">",
-        "′": "'",  # noqa: RUF001
+        "\u2032": "'",
     }
 )
 
@@ -80,7 +82,7 @@ class Grid:
 
     def blank(self, x: int, y: int, width: int) -> bool:
         """True where `width` cells from (x, y) lie inside and hold nothing but spaces."""
-        return 0 <= x and x + width <= self.width and all(self.char(i, y) == " " for i in range(x, x + width))
+        return x >= 0 and x + width <= self.width and all(self.char(i, y) == " " for i in range(x, x + width))
 
     def inked(self, role: Role, *, bold: bool = False, reverse: bool = False) -> Look:
         """A look in the colour of a role."""

@@ -8,14 +8,17 @@ Legend: N loss points, E evaluations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_tui.training.events import Evaluated
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reid_tui.training.events import Evaluated
 
 MAX_POINTS: Final = 20_000
 MAX_RARE: Final = 2_000
@@ -187,6 +190,11 @@ class History:
             weight = kept * weight + (1.0 - kept)
             out.append(total / weight)
         return _read_only(np.array(out))
+
+    def recent_loss(self, until: int | None = None, points: int = 50) -> float:
+        """Mean of the newest loss points, or of the newest up to a step; NaN where there are none."""
+        end = self.length if until is None else int(np.searchsorted(self.steps, until, side="right"))
+        return float(self.losses[max(end - points, 0) : end].mean()) if end else math.nan
 
     def score_points(self, split: str) -> ScorePoints:
         """The evaluations of one split as arrays; where a step was scored twice the later one stands."""

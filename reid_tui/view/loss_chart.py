@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reid_tui.view.frame import GUTTER, MIN_HEIGHT, MIN_WIDTH, Area, Axis, Tick, decimal_ticks, draw_axes, label_beside
-from reid_tui.view.frame import nice_ceiling, spread
+from reid_tui.view.frame import (
+    GUTTER,
+    MIN_HEIGHT,
+    MIN_WIDTH,
+    Area,
+    Axis,
+    Tick,
+    decimal_ticks,
+    draw_axes,
+    label_beside,
+    nice_ceiling,
+    spread,
+)
 from reid_tui.view.grid import Grid, placeholder
-from reid_tui.view.history import History, Mark
-from reid_tui.view.palette import ChartStyle, Role
 from reid_tui.view.plot import DOTS, Floats, Layer, column_means, raster, to_dots, unique_dots
 from reid_tui.view.text import amount, plain, short_count
+
+if TYPE_CHECKING:
+    from reid_tui.view.history import History, Mark
+    from reid_tui.view.palette import ChartStyle, Role
 
 _LABEL_ROWS: Final = 3
 _MIN_EPOCH_HEIGHT: Final = 14
@@ -53,10 +66,12 @@ def loss_chart(
         return placeholder("waiting for the first step", width, height, style)
     last = max(total_steps, int(steps[-1]), 1)
     grid = Grid(width, height, style)
+    if grid.width < 1 or grid.height < 1:
+        return grid.lines()
     axes = width >= MIN_WIDTH and height >= MIN_HEIGHT
     epochs = axes and steps_per_epoch > 0 and height >= _MIN_EPOCH_HEIGHT and last > steps_per_epoch
     area = Area(GUTTER + 1, 0, width - GUTTER - 1, height - 2 - epochs) if axes else Area(0, 0, width, height)
-    y = _log_axis(raw, smooth, area.rows) if log else _linear_axis(raw, smooth, area.rows)
+    y = _log_axis(raw, smooth, area.rows) if log else _linear_axis(raw, area.rows)
     x = Axis(0, last, tuple((v, short_count(v)) for v in spread(0, last, max(area.columns // 11, 1), whole=True)))
 
     for mark in history.marks:
@@ -75,10 +90,9 @@ def loss_chart(
     return grid.lines()
 
 
-def _linear_axis(raw: Floats, smooth: Floats, rows: int) -> Axis:
+def _linear_axis(raw: Floats, rows: int) -> Axis:
     """From 0 to a maximum that a few outliers do not decide."""
-    top = max(float(np.percentile(raw, 99)) * 1.05, float(np.percentile(smooth, 98)), 1e-9)
-    high = nice_ceiling(top)
+    high = nice_ceiling(max(float(np.percentile(raw, 99)) * 1.05, 1e-9))
     return Axis(0.0, high, decimal_ticks(0.0, high, min(max(rows // 3, 1), 6)))
 
 

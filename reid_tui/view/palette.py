@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Glyphs = Literal["braille", "block", "ascii"]
 Colors = Literal["truecolor", "256", "16", "none"]
@@ -29,8 +31,8 @@ IDENTITY_COLORS: Final[tuple[Rgb, ...]] = (
 )
 """Ten that differ from each other and stand out from black and from white."""
 _IDENTITY_ANSI: Final = {
-    True: (94, 33, 92, 91, 95, 96, 97, 93, 32, 36),
-    False: (34, 33, 32, 31, 35, 36, 95, 91, 30, 94),
+    True: (94, 33, 92, 91, 95, 96, 97, 93, 31, 90),
+    False: (34, 33, 32, 31, 35, 36, 95, 30, 91, 90),
 }
 """The same ten with sixteen colours, by whether the background is dark."""
 _ROLE_ANSI: Final[dict[bool, dict[Role, int]]] = {
@@ -99,9 +101,7 @@ def identity_letter(index: int) -> str:
     return _LETTERS[index % len(_LETTERS)]
 
 
-def legend_entries(
-    names: Sequence[str], count: int, style: ChartStyle | None = None
-) -> list[tuple[str, Rgb, str]]:
+def legend_entries(names: Sequence[str], count: int, style: ChartStyle | None = None) -> list[tuple[str, Rgb, str]]:
     """What the legend of the map shows.
 
     Args:

@@ -6,14 +6,16 @@ global figure, its logarithmic axis, its limits and NaN values are all traps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reid_tui.view.palette import Glyphs
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reid_tui.view.palette import Glyphs
 
 DOTS: Final[dict[Glyphs, tuple[int, int]]] = {"braille": (2, 4), "block": (2, 2), "ascii": (1, 1)}
 """Dots per cell, across and down."""

@@ -1,11 +1,10 @@
-"""What the screen knows of a run: one frozen `RunState`, made from events by `fold` and by nothing else."""
+"""How events become what the screen knows: `fold`, a pure function from one `RunState` to the next."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, assert_never
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 
 from reid_tui.training.events import (
     AnyEvent,
@@ -21,7 +20,6 @@ from reid_tui.training.events import (
     LrChanged,
     MarginChanged,
     Paused,
-    Phase,
     PhaseChanged,
     Progress,
     Resumed,
@@ -29,135 +27,24 @@ from reid_tui.training.events import (
     Stopped,
     Warned,
 )
-from reid_tui.view.history import EpochMean, History, Mark
+from reid_tui.view.history import EpochMean, Mark
+from reid_tui.view.run_state import Badge, RunState
 from reid_tui.view.wording import LogLine, cleaned, log_line
 
-Badge = Literal[
-    "LOADING", "TRAINING", "PAUSED", "EVALUATING", "SAVING", "DONE", "DIVERGED", "FAILED", "STOPPED"
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 MAX_LOG: Final = 1000
-_BADGES: Final[dict[Phase, Badge]] = {
-    "importing": "LOADING",
-    "loading": "LOADING",
-    "training": "TRAINING",
-    "evaluating": "EVALUATING",
-    "saving": "SAVING",
-}
-_SPLITS_BY_WORTH: Final = ("unseen", "test", "seen")
+_Kind = TypeVar("_Kind", EmbeddingsReady, DistancesReady, CheckpointSaved)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RunState:
-    """A run as far as events have told. Every text in it is safe to print. Numbers are NaN until known."""
-
-    phase: Phase = "importing"
-    detail: str = ""
-    """What the trainer is doing, as a sentence."""
-    paused: bool = False
-    diverged: Diverged | None = None
-    ended: Failed | Stopped | Finished | None = None
-    started: RunStarted | None = None
-    step: int = 0
-    epoch: int = 0
-    """From 1; 0 before the first step."""
-    loss: float = math.nan
-    """Of the newest step whose loss was finite."""
-    margin: float = math.nan
-    lr: float = math.nan
-    pairs_seen: int = 0
-    pairs_per_s: float = math.nan
-    wall_s: float = 0.0
-    """Seconds trained, pauses left out."""
-    skipped: int = 0
-    history: History = field(default_factory=History)
-    embeddings: EmbeddingsReady | None = None
-    """The newest snapshot that carries its arrays, else the newest one."""
-    distances: DistancesReady | None = None
-    checkpoint: CheckpointSaved | None = None
-    log: tuple[LogLine, ...] = ()
-    """The newest `MAX_LOG` lines, oldest first."""
-    log_count: int = 0
-    """Lines ever logged, so that a widget can tell which of `log` are new to it."""
-
-    @property
-    def badge(self) -> Badge:
-        """The one word for the header."""
-        match self.ended:
-            case Finished():
-                return "DONE"
-            case Stopped():
-                return "STOPPED"
-            case Failed():
-                return "FAILED"
-        if self.phase != "training":
-            return _BADGES[self.phase]
-        return "DIVERGED" if self.diverged else "PAUSED" if self.paused else "TRAINING"
-
-    @property
-    def total_steps(self) -> int:
-        """Planned optimiser steps, 0 before the run started."""
-        return self.started.total_steps if self.started else 0
-
-    @property
-    def progress(self) -> float:
-        """Share of the planned steps that is done, in 0..1."""
-        return min(self.step / self.total_steps, 1.0) if self.total_steps else 0.0
-
-    @property
-    def eta_s(self) -> float:
-        """Seconds of training left at the present rate, NaN while that is not known."""
-        if self.ended or not self.step or not self.pairs_seen or not self.pairs_per_s > 0:
-            return math.nan
-        return max(self.total_steps - self.step, 0) * (self.pairs_seen / self.step) / self.pairs_per_s
-
-    @property
-    def epoch_text(self) -> str:
-        """Such as `2/5`; empty before the run started."""
-        return f"{self.epoch}/{self.started.epochs}" if self.started else ""
-
-    @property
-    def identity_names(self) -> tuple[str, ...]:
-        """Of the test images, in the order of their labels."""
-        return self.started.dataset.identity_names if self.started else ()
-
-    @property
-    def split(self) -> str:
-        """The split whose scores count most among those evaluated: unseen, test, seen, or else the newest."""
-        splits = {item.split for item in self.history.evaluations}
-        named = [split for split in _SPLITS_BY_WORTH if split in splits]
-        return named[0] if named else self.history.evaluations[-1].split if splits else "test"
-
-    @property
-    def scores(self) -> Evaluated | None:
-        """The newest scores of `split`."""
-        return self._scored(1)
-
-    @property
-    def scores_before(self) -> Evaluated | None:
-        """The scores of `split` before the newest, to tell the change."""
-        return self._scored(2)
-
-    @property
-    def best(self) -> Evaluated | None:
-        """The evaluation of `split` with the highest mAP."""
-        items = [item for item in self.history.evaluations if item.split == self.split and math.isfinite(item.map)]
-        return max(items, key=lambda item: item.map, default=None)
-
-    @property
-    def margin_changes(self) -> tuple[Mark, ...]:
-        """Every change of the margin, oldest first."""
-        return tuple(mark for mark in self.history.marks if mark.kind == "margin")
-
-    def _scored(self, nth_from_end: int) -> Evaluated | None:
-        items = [item for item in self.history.evaluations if item.split == self.split]
-        return items[-nth_from_end] if len(items) >= nth_from_end else None
+__all__ = ["MAX_LOG", "Badge", "LogLine", "RunState", "fold"]
 
 
 def fold(state: RunState, events: Iterable[AnyEvent]) -> RunState:
     """The state after these events; `state` itself stays as it was.
 
-    A resumed run first replays its old events and then tells `RunStarted` with a step above 0: what lay beyond that step
-    is forgotten, because those steps are taken again.
+    A resumed run first replays its old events and then tells `RunStarted` with a step above 0: what lay beyond that
+    step is forgotten, because those steps are taken again.
 
     Args:
         state: what was known.
@@ -243,10 +130,6 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
 
 def _with_start(state: RunState, event: RunStarted) -> RunState:
     """A start at step 0 is a new run; a later one continues what was replayed."""
-
-    def kept(item: Any) -> Any:
-        return item if item is not None and item.step <= event.step else None
-
     before = state if event.step else RunState(log=state.log, log_count=state.log_count)
     history = before.history.cut(event.step)
     return replace(
@@ -263,8 +146,12 @@ def _with_start(state: RunState, event: RunStarted) -> RunState:
         margin=event.margin,
         lr=event.lr,
         history=history,
-        embeddings=kept(before.embeddings),
-        distances=kept(before.distances),
-        checkpoint=kept(before.checkpoint),
+        embeddings=_until(before.embeddings, event.step),
+        distances=_until(before.distances, event.step),
+        checkpoint=_until(before.checkpoint, event.step),
         pairs_per_s=math.nan,
     )
+
+
+def _until(event: _Kind | None, step: int) -> _Kind | None:
+    return event if event is not None and event.step <= step else None

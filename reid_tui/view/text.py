@@ -9,25 +9,32 @@ from rich.cells import cell_len, set_cell_size
 
 from reid_tui.text import REPLACEMENT, printable
 
-UNKNOWN: Final = "–"  # noqa: RUF001 - an en dash says "no value" better than a hyphen
-MINUS: Final = "−"  # noqa: RUF001 - as wide as the plus sign
+UNKNOWN: Final = "\u2013"
+"""An en dash: no value."""
+MINUS: Final = "\u2212"
+"""As wide as the plus sign."""
+D_PRIME: Final = "d\u2032"
 
 
 def plain(value: float, digits: int = 3) -> str:
-    """A number in at most `digits` significant digits, trailing zeros left out, `–` where it is not finite."""
+    """A number in at most `digits` significant digits, 5e-4 rather than 0.0005, an en dash where it is not finite."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    text = f"{value:.{digits}g}"
+    if 0 < abs(value) < 1e-3 and "e" not in text:
+        mantissa, exponent = f"{value:.{max(digits - 1, 0)}e}".split("e")
+        text = f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def fixed(value: float, places: int) -> str:
-    """A number with so many decimal places, `–` where it is not finite."""
+    """A number with so many decimal places, an en dash where it is not finite."""
     return f"{value:.{places}f}" if math.isfinite(value) else UNKNOWN
 
 
 def amount(value: float) -> str:
-    """A margin: two decimals, more only where it has more."""
-    return f"{value:.2f}" if not math.isfinite(value) or abs(value - round(value, 2)) < 1e-9 else plain(value, 4)
+    """A margin: two decimals, more only where it has more; an en dash where it is not finite."""
+    return fixed(value, 2) if not math.isfinite(value) or abs(value - round(value, 2)) < 1e-9 else plain(value, 4)
 
 
 def count(value: int) -> str:
@@ -37,20 +44,22 @@ def count(value: int) -> str:
 
 def short_count(value: float) -> str:
     """950, 12.3k, 4.69M: at most five cells."""
-    for limit, divisor, unit in ((1e4, 1.0, ""), (1e6, 1e3, "k"), (1e9, 1e6, "M"), (1e12, 1e9, "G")):
-        if abs(value) < limit * (1 - 5e-4):
-            scaled = value / divisor
-            return f"{scaled:.0f}" if not unit else f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f}{unit}"
-    return plain(value)
+    if abs(value) < 9999.5:
+        return f"{value:.0f}"
+    for divisor, unit in ((1e3, "k"), (1e6, "M"), (1e9, "G")):
+        scaled = value / divisor
+        if abs(scaled) < 999.5:
+            return f"{scaled:.{0 if abs(scaled) >= 99.95 else 1 if abs(scaled) >= 9.995 else 2}f}{unit}"
+    return plain(value, 1)
 
 
 def rate(per_second: float) -> str:
-    """Things per second, `–` before the first measurement."""
+    """Things per second, an en dash before the first measurement."""
     return short_count(per_second) if math.isfinite(per_second) and per_second > 0 else UNKNOWN
 
 
 def duration(seconds: float) -> str:
-    """0.4 s, 45 s, 3 min 05 s, 2 h 07 min, 3 d 04 h; `–` where it is not known."""
+    """0.4 s, 45 s, 3 min 05 s, 2 h 07 min, 3 d 04 h; an en dash where it is not known."""
     if not math.isfinite(seconds) or seconds < 0:
         return UNKNOWN
     if seconds < 9.95:
@@ -82,6 +91,7 @@ def fit(text: str, width: int) -> str:
 
 
 __all__ = [
+    "D_PRIME",
     "MINUS",
     "REPLACEMENT",
     "UNKNOWN",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from reid_tui.text import printable
 from reid_tui.training.events import (
@@ -25,10 +25,22 @@ from reid_tui.training.events import (
     Stopped,
     Warned,
 )
-from reid_tui.view.text import amount, count, duration, fixed, plain
+from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
 
 LogKind = Literal[
-    "phase", "run", "epoch", "scores", "margin", "lr", "saved", "refused", "warning", "paused", "resumed", "error", "end"
+    "phase",
+    "run",
+    "epoch",
+    "scores",
+    "margin",
+    "lr",
+    "saved",
+    "refused",
+    "warning",
+    "paused",
+    "resumed",
+    "error",
+    "end",
 ]
 LONGEST = 400
 """Characters of a message from data, files or libraries that are shown."""
@@ -54,7 +66,7 @@ def log_line(event: AnyEvent) -> LogLine | None:
 
 def cleaned(event: _Kind) -> _Kind:
     """The event with every text in it safe to print."""
-    changed: dict[str, object] = {}
+    changed: dict[str, Any] = {}
     for item in dataclasses.fields(event):
         value = getattr(event, item.name)
         if isinstance(value, str) and (safe := printable(value, LONGEST)) != value:
@@ -74,7 +86,7 @@ def scores_text(event: Evaluated) -> str:
     """The scores in the order in which the panel shows them."""
     return (
         f"{event.split}: rank-1 {fixed(event.rank1, 3)}  mAP {fixed(event.map, 3)}  AUC {fixed(event.auc, 3)}"
-        f"  EER {fixed(event.eer, 3)}  d′ {fixed(event.d_prime, 2)}  on {count(event.images)} images"  # noqa: RUF001
+        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}  on {count(event.images)} images"
     )
 
 
@@ -91,7 +103,10 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
                 f"{count(event.total_steps)} steps"
             )
         case EpochEnded():
-            return "epoch", f"epoch {event.epoch} done, mean loss {fixed(event.loss, 4)}, {duration(event.wall_s)} trained"
+            return (
+                "epoch",
+                f"epoch {event.epoch} done, mean loss {fixed(event.loss, 4)}, {duration(event.wall_s)} trained",
+            )
         case Evaluated():
             return "scores", scores_text(event)
         case MarginChanged():

@@ -64,7 +64,7 @@ class Canvas(Widget):
         if not line:
             return Strip.blank(width, base)
         if isinstance(line, Content):
-            options = RenderOptions(self._get_style, self.styles)
+            options = RenderOptions(self._get_style, {"text_wrap": "nowrap", "text_overflow": "clip"})
             strip = next(iter(line.render_strips(width, 1, style, options)), Strip.blank(width, base))
         else:
             text = Text.from_ansi(line, no_wrap=True, end="")

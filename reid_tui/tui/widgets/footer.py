@@ -55,7 +55,7 @@ class Footer(Canvas):
         parts: list[str | tuple[str, str]] = [" "]
         self._spans, x = [], 1
         for label, word, action in found:
-            parts += [(label, "bold $footer-key-foreground"), " ", (word, "$text-muted"), " " * gap]
+            parts += [(label, "bold $footer-key-foreground"), " ", (word, "$quiet"), " " * gap]
             width = len(label) + 1 + len(word)
             self._spans.append((x, x + width, action))
             x += width + gap

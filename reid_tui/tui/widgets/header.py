@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.content import Content
@@ -68,7 +69,7 @@ def identity_line(state: RunState, width: int) -> Content:
             Piece(1, Content.styled(started.dataset.name, "bold")),
             Piece(2, Content(started.device)),
             Piece(3, Content(started.precision)),
-            Piece(4, Content.styled(started.run, "$text-muted")),
+            Piece(4, Content.styled(PurePath(started.run).name, "$quiet")),
         ]
     room = width - badge.cell_length - 3
     left = _joined(pieces, room, _GAP)
@@ -82,14 +83,14 @@ def progress_line(state: RunState, width: int) -> Content:
         text = state.detail or ("starting" if state.ended is None else "")
         if state.ended is not None:
             text = state.log[-1].text if state.log else ""
-        return Content.assemble(" ", (fit(text, room), "$text-muted"), " ")
+        return Content.assemble(" ", (fit(text, room), "$quiet"), " ")
     percent = f"{math.floor(state.progress * 100):d} %"
     pieces = [
-        Piece(0, Content.assemble(("epoch ", "$text-muted"), (state.epoch_text, "bold"))),
+        Piece(0, Content.assemble(("epoch ", "$quiet"), (state.epoch_text, "bold"))),
         Piece(2, Content(percent)),
-        Piece(1, Content.assemble(("step ", "$text-muted"), f"{count(state.step)}/{count(state.total_steps)}")),
-        Piece(4, Content.assemble(rate(state.pairs_per_s), (" pairs/s", "$text-muted"))),
-        Piece(3, Content.assemble(("ETA ", "$text-muted"), duration(state.eta_s))),
+        Piece(1, Content.assemble(("step ", "$quiet"), f"{count(state.step)}/{count(state.total_steps)}")),
+        Piece(4, Content.assemble(rate(state.pairs_per_s), (" pairs/s", "$quiet"))),
+        Piece(3, Content.assemble(("ETA ", "$quiet"), duration(state.eta_s))),
     ]
     if not math.isfinite(state.eta_s):
         pieces = [piece for piece in pieces if piece.rank != 3 and UNKNOWN not in piece.content.plain]
@@ -103,7 +104,7 @@ def bar(share: float, width: int) -> Content:
     """A line of `width` cells of which `share` is drawn thick."""
     width = max(width, 0)
     done = min(math.floor(share * width), width)
-    return Content.assemble(("━" * done, "$success"), ("─" * (width - done), "$text-disabled"))
+    return Content.assemble(("━" * done, "$success"), ("─" * (width - done), "$faint"))
 
 
 def _joined(pieces: Sequence[Piece], width: int, gap: str) -> Content:

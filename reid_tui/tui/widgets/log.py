@@ -28,7 +28,7 @@ _STYLES: Final[dict[str, str]] = {
     "warning": "$text-warning",
     "error": "$text-error",
     "end": "bold",
-    "phase": "$text-muted",
+    "phase": "$quiet",
 }
 
 
@@ -107,7 +107,7 @@ def rows(lines: Sequence[LogLine], width: int, height: int) -> list[Content]:
         room = max(width - len(step) - 1, 1)
         wrapped = Content.styled(line.text, _STYLES.get(line.kind, "")).wrap(room) or [Content("")]
         block = [
-            Content.assemble((step if i == 0 else " " * len(step), "$text-disabled"), " ", part)
+            Content.assemble((step if i == 0 else " " * len(step), "$faint"), " ", part)
             for i, part in enumerate(wrapped)
         ]
         found = [*block, *found]

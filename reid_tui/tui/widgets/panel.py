@@ -91,9 +91,7 @@ class Panel(Widget):
         self._pace.drawn(now, cost_clock() - began)
         return True
 
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual's, but a new title repaints the two edges and not all that stands between them."""
         if self._only_frame and self.is_mounted:
             width, height = self.outer_size
@@ -109,15 +107,15 @@ class Panel(Widget):
             if parts:
                 parts.append(("  ", ""))
             chosen = name == self.key
-            parts.append((f"{PANELS.index(name) + 1} ", "$accent" if chosen else "$text-disabled"))
-            parts.append((name, "bold" if chosen else "$text-muted"))
+            parts.append((f"{PANELS.index(name) + 1} ", "$accent" if chosen else "$faint"))
+            parts.append((name, "bold" if chosen else "$quiet"))
         title, value = Content.assemble(*parts), printable(self.value(frame))
         text = (title.plain, value)
         if text != self._frame_text:
             self._frame_text = text
             self._only_frame = True
-            self.border_title = title  # type: ignore[assignment] - a Content is taken as it is
-            self.border_subtitle = Content(value)  # type: ignore[assignment]
+            self.border_title = title
+            self.border_subtitle = Content(value)
             self._only_frame = False
 
     def _show_failure(self, error: Exception) -> None:

@@ -1,0 +1,158 @@
+"""The commands that are measured, each in a process of its own, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reid_tui.bench.screen import Screen
+from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
+from reid_tui.errors import OK, ReidTuiError
+from reid_tui.runs.log import read_events
+from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from reid_tui.training.events import AnyEvent
+
+REID_TUI: Final = (sys.executable, "-m", "reid_tui")
+PLAIN: Final = (sys.executable, "-m", "reid_tui.bench.plain")
+_BASE_TIMEOUT_S: Final = 600.0
+_SLOWEST_STEP_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all measurements share."""
+
+    rounds: int
+    steps: int
+    data: str
+    data_dir: str | None
+    folder: Path
+    """Temporary; the runs go below it."""
+    talk: Callable[[str], None]
+    """Told in a line what is measured next."""
+
+    @property
+    def data_options(self) -> tuple[str, ...]:
+        """As the command line takes them."""
+        return ("--data", self.data, *(("--data-dir", self.data_dir) if self.data_dir else ()))
+
+    @property
+    def timeout_s(self) -> float:
+        """After which a run of `steps` is given up."""
+        return _BASE_TIMEOUT_S + self.steps * _SLOWEST_STEP_S
+
+    def run_options(self, runs_dir: Path) -> tuple[str, ...]:
+        """For a run of `steps` that goes below `runs_dir`."""
+        return (*self.data_options, "--steps", str(self.steps), "--runs-dir", str(runs_dir))
+
+
+def run(command: Sequence[str], timeout_s: float, *, keep_output: bool = True) -> tuple[str, str]:
+    """Run a command without a terminal.
+
+    Returns:
+        Its stdout (empty where it is not kept) and stderr.
+
+    Raises:
+        ReidTuiError: it failed or took too long; with the last line it said.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=timeout_s,
+            check=False,
+            text=True,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ReidTuiError(f"{_name(command)} did not end within {timeout_s:.0f} s; take fewer --steps") from error
+    if done.returncode != OK:
+        raise _failure(command, done.returncode, done.stderr.splitlines())
+    return done.stdout or "", done.stderr
+
+
+def run_plain(setup: Setup) -> dict[str, Any]:
+    """Run the plain loop.
+
+    Returns:
+        Its answer: pairs_per_s, losses, device.
+
+    Raises:
+        ReidTuiError: it failed.
+    """
+    output, _ = run((*PLAIN, *setup.data_options, "--steps", str(setup.steps)), setup.timeout_s)
+    answer: dict[str, Any] = json.loads(output)
+    return answer
+
+
+def run_headless(setup: Setup, name: str) -> list[AnyEvent]:
+    """Train without a screen, events going to stdout as they would to a program.
+
+    Raises:
+        ReidTuiError: it failed, or left no log.
+    """
+    runs_dir = setup.folder / name
+    command = (*REID_TUI, "train", "--json", *setup.run_options(runs_dir))
+    run(command, setup.timeout_s, keep_output=False)
+    return events_of(runs_dir)
+
+
+def run_dashboard(setup: Setup, name: str) -> list[AnyEvent]:
+    """Train in a terminal that is read all the time.
+
+    Raises:
+        ReidTuiError: it failed, or left no log.
+    """
+    runs_dir = setup.folder / name
+    command = (*REID_TUI, *setup.run_options(runs_dir), "--exit-when-done")
+    with Terminal(command) as terminal:
+        try:
+            code = terminal.wait(setup.timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise ReidTuiError(
+                f"{_name(command)} did not end within {setup.timeout_s:.0f} s; take fewer --steps"
+            ) from error
+        if code != OK:
+            raise _failure(command, code, shown(terminal))
+    return events_of(runs_dir)
+
+
+def shown(terminal: Terminal) -> list[str]:
+    """The lines that stand in a terminal."""
+    screen = Screen(COLUMNS, ROWS)
+    for chunk in terminal.chunks:
+        screen.feed(chunk.data)
+    return screen.lines()
+
+
+def events_of(runs_dir: Path) -> list[AnyEvent]:
+    """All events of the only run in a folder.
+
+    Raises:
+        ReidTuiError: there is none.
+    """
+    logs = list(runs_dir.glob("*/events.jsonl"))
+    if len(logs) != 1:
+        raise ReidTuiError(f"expected one run in the temporary runs folder, found {len(logs)}")
+    return list(read_events(logs[0]))
+
+
+def _name(command: Sequence[str]) -> str:
+    return repr(" ".join(("reid-tui" if command[: len(REID_TUI)] == REID_TUI else "the plain loop", *command[3:6])))
+
+
+def _failure(command: Sequence[str], code: int, lines: Sequence[str]) -> ReidTuiError:
+    said = [line.strip() for line in lines if line.strip()]
+    return ReidTuiError(
+        f"{_name(command)} ended with exit code {code}: {printable(said[-1] if said else 'no word', 400)}"
+    )

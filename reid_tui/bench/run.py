@@ -1,0 +1,66 @@
+"""`reid-tui bench`: runs the measurements one after the other and shows what they gave."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from reid_tui.bench.measurements import MEASUREMENTS
+from reid_tui.bench.processes import Setup
+from reid_tui.bench.rates import WARM_UP_STEPS
+from reid_tui.bench.report import results_json, results_table, this_machine
+from reid_tui.errors import OK, UsageError
+
+if TYPE_CHECKING:
+    from reid_tui.bench.report import Result
+
+
+def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, data: str, data_dir: str | None) -> int:
+    """Measure, and write a table or one JSON object to stdout. Nothing is left on disk.
+
+    Args:
+        rounds: how often each of two compared things runs.
+        steps: optimiser steps of each run.
+        only: names of the measurements to take; empty for all.
+        as_json: an object instead of the table.
+        data: data set of the runs.
+        data_dir: where it is searched first.
+
+    Returns:
+        The exit code: 0 when everything could be measured, whether or not it reached its target.
+
+    Raises:
+        UsageError: a number or a name that cannot be used.
+        ReidTuiError: something that was measured failed.
+    """
+    if rounds < 1:
+        raise UsageError(f"--rounds must be a whole number from 1 up, not {rounds}")
+    if steps <= WARM_UP_STEPS:
+        raise UsageError(f"--steps must be more than the {WARM_UP_STEPS} steps of warm-up, not {steps}")
+    if unknown := [name for name in only if name not in MEASUREMENTS]:
+        raise UsageError(f"--only must be one of {', '.join(MEASUREMENTS)}, not {unknown[0]!r}")
+    talk = Console(stderr=True, highlight=False)
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="reid-tui-bench-") as folder:
+        setup = Setup(
+            rounds=rounds,
+            steps=steps,
+            data=data,
+            data_dir=data_dir,
+            folder=Path(folder),
+            talk=lambda line: talk.print(line, markup=False),
+        )
+        for name, measure in MEASUREMENTS.items():
+            if not only or name in only:
+                results.extend(measure(setup))
+    machine = this_machine(next((result.device for result in results if result.device), ""))
+    if as_json:
+        sys.stdout.write(json.dumps(results_json(results, machine, rounds, steps)) + "\n")
+    else:
+        Console().print(results_table(results, machine, rounds, steps))
+    return OK

@@ -1,0 +1,311 @@
+"""The Textual app: pulls events, folds them into one state, has it drawn, and turns keys into commands."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+
+from reid_tui.text import printable
+from reid_tui.training.commands import Command, Evaluate, Save, Step, Stop
+from reid_tui.training.events import AnyEvent, Progress, RunStarted
+from reid_tui.tui import themes
+from reid_tui.tui.keys import KEYS
+from reid_tui.tui.leaving import SIGNAL_CODES, Leaving
+from reid_tui.tui.notices import notices
+from reid_tui.tui.screens.help import HelpScreen
+from reid_tui.tui.screens.main import MainScreen
+from reid_tui.tui.screens.number import NumberScreen
+from reid_tui.tui.screens.quit import Choice, QuitScreen
+from reid_tui.tui.steering import Steering
+from reid_tui.tui.title import terminal_title, title_sequence
+from reid_tui.view.state import RunState, fold
+from reid_tui.view.text import amount, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.binding import BindingType
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from reid_tui.tui.session import Session
+    from reid_tui.tui.terminal import Look
+
+_HURRY: Final = 0.03
+"""Seconds between two pulls after a key."""
+_HURRIED_PULLS: Final = 20
+_TITLE_EVERY: Final = 1.0
+_TOAST: Final = 4.0
+"""Seconds."""
+_FIRST_PAINT: Final = 0.05
+"""Seconds that the first picture gets to reach the terminal: importing torch would hold it up."""
+
+
+def _bindings() -> list[BindingType]:
+    return [
+        Binding(name, key.action, key.title, show=False, priority=key.anywhere and name.startswith("ctrl+"))
+        for key in KEYS
+        for name in key.keys
+        if key.action != "command_palette"
+    ]
+
+
+class ReidTuiApp(App[None], inherit_bindings=False):
+    """Shows one session. It never waits for the trainer, and the trainer never calls it."""
+
+    TITLE = "reid-tui"
+    CSS_PATH = "reid.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = _bindings()
+
+    def __init__(
+        self,
+        session: Session,
+        look: Look,
+        *,
+        fps: int = 10,
+        exit_when_done: bool = False,
+        handle_signals: bool = False,
+        on_started: Callable[[RunStarted], None] | None = None,
+        picture_folder: Callable[[], Path] = Path.cwd,
+    ) -> None:
+        """Build the app; `run` starts the session.
+
+        Args:
+            session: the run.
+            look: what the terminal can show.
+            fps: pulls a second.
+            exit_when_done: close when the run has ended.
+            handle_signals: take SIGINT and SIGTERM as orders to save and leave; only in the main thread.
+            on_started: told once the run has a name.
+            picture_folder: where `S` puts its pictures.
+        """
+        super().__init__()
+        self.session = session
+        self.state = RunState()
+        self.leaving = Leaving(exit_when_done=exit_when_done)
+        self._look = look
+        self._steering = Steering(self._send)
+        self._main = MainScreen(self.hurry)
+        self._fps = fps
+        self._handle_signals = handle_signals
+        self._on_started = on_started
+        self._picture_folder = picture_folder
+        self._hurry_timer: Timer | None = None
+        self._hurried = 0
+        self._titled = 0.0
+        self._title_shown = ""
+        self._warned_of_leaving = False
+        self._opened = time.time()
+        self.save_wanted = False
+        """Whether the last order to stop was to save first."""
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = themes.default_theme(look)
+        self._style = themes.chart_style(self.current_theme, self.theme_variables, look)
+        self.set_class(look.colors == "none", "-colorless")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own variables for every theme."""
+        return themes.variables_for(self.current_theme)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The dashboard."""
+        return self._main
+
+    def on_mount(self) -> None:
+        """Show the empty dashboard first, then let the trainer import what it needs."""
+        self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self._restyle()
+        self.set_interval(1 / self._fps, self.pull)
+        self.call_after_refresh(self.set_timer, _FIRST_PAINT, self.session.start)
+        if self._handle_signals:
+            loop = asyncio.get_running_loop()
+            for name in SIGNAL_CODES:
+                loop.add_signal_handler(signal.Signals[name], self._signalled, name)
+
+    def pull(self) -> None:
+        """One tick: take what has come, fold it, draw it."""
+        events = self.session.drain()
+        if events:
+            self._take(events)
+        if self.leaving.due:
+            self.exit()
+            return
+        now = time.monotonic()
+        self._main.draw(self.state, self._style, now)
+        self._show_title(now)
+
+    def pull_rest(self) -> None:
+        """Fold what came after the screen closed, for the summary."""
+        events = self.session.drain()
+        self.state = fold(self.state, events)
+        self.leaving.note(events)
+
+    @property
+    def failure(self) -> str:
+        """What broke the screen itself, empty for nothing."""
+        return "" if self._exception is None else f"{type(self._exception).__name__}: {self._exception}"
+
+    def hurry(self) -> None:
+        """Pull more often for a moment, so that the answer to a key is seen at once."""
+        self._hurried = 0
+        if self._hurry_timer is None and self.is_running:
+            self._hurry_timer = self.set_interval(_HURRY, self._pull_hurried)
+
+    def action_toggle_pause(self) -> None:
+        """Pause or go on."""
+        self._steering.toggle_pause(self.state)
+
+    def action_step(self) -> None:
+        """One step."""
+        self._send(Step())
+
+    def action_save(self) -> None:
+        """A checkpoint now."""
+        self._send(Save())
+
+    def action_evaluate(self) -> None:
+        """Scores now."""
+        self._send(Evaluate())
+
+    def action_turn_margin(self, by: float) -> None:
+        """Up or down."""
+        if not self._steering.turn_margin(self.state, by):
+            self._toast("the margin is not known before the run has started", "warning")
+
+    def action_type_margin(self) -> None:
+        """An exact margin."""
+        self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
+
+    def action_type_lr(self) -> None:
+        """An exact learning rate."""
+        self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
+
+    def action_help(self) -> None:
+        """Every key."""
+        self.push_screen(HelpScreen())
+
+    def action_picture(self) -> None:
+        """The screen as SVG, beside the run."""
+        path = self._picture_folder() / f"screen-{self.state.step:08d}.svg"
+        try:
+            path.write_text(self.export_screenshot(title=terminal_title(self.state)), encoding="utf-8")
+        except OSError as error:
+            self._toast(f"cannot save the picture: {error.strerror} ({printable(path)})", "error")
+        else:
+            self._toast(f"picture saved: {printable(path)}")
+
+    async def action_quit(self) -> None:
+        """Leave at once where nothing can be lost, else ask."""
+        if isinstance(self.screen, QuitScreen):
+            self.screen.action_choose("save")
+        elif self.leaving.ended or not self.leaving.started:
+            self._stop(save=False)
+            self.exit()
+        elif not self.leaving.asked:
+            self.push_screen(QuitScreen(f"The run is at step {self.state.step:,}."), self._answered)
+        elif self._warned_of_leaving:
+            self.exit()
+        else:
+            self._warned_of_leaving = True
+            self._toast("the run is being saved; quit once more to leave without waiting", "warning")
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key's action, and the choice of a theme."""
+        for key in KEYS:
+            if key.action != "command_palette":
+                yield SystemCommand(key.title, f"{key.description} ({key.label})", self._runner(key.action))
+        yield SystemCommand("Theme", "choose the colours", self.action_change_theme)
+
+    def _runner(self, action: str) -> Callable[[], None]:
+        def run() -> None:
+            self.call_later(self.run_action, action)
+
+        return run
+
+    def _take(self, events: list[AnyEvent]) -> None:
+        """Everything that a batch changes but the drawing."""
+        self.state = fold(self.state, events)
+        # A resumed run first tells what happened before this screen was opened.
+        events = [event for event in events if not 0 < event.time < self._opened]
+        self._steering.answered(events)
+        self.leaving.note(events)
+        for event in events:
+            if isinstance(event, RunStarted) and self._on_started is not None:
+                self._on_started(event)
+        for item in notices(events):
+            self._toast(item.text, item.severity)
+            if item.rings:
+                self.bell()
+        if self._hurry_timer is not None and not all(isinstance(event, Progress) for event in events):
+            self._hurried = max(self._hurried, _HURRIED_PULLS - 2)
+
+    def _pull_hurried(self) -> None:
+        self.pull()
+        self._hurried += 1
+        if self._hurried >= _HURRIED_PULLS and self._hurry_timer is not None:
+            self._hurry_timer.stop()
+            self._hurry_timer = None
+
+    def _send(self, command: Command) -> None:
+        if self.leaving.ended is not None:
+            self._toast("the run has ended", "warning")
+            return
+        self.session.send(command)
+        self.hurry()
+
+    def _stop(self, *, save: bool, reason: str = "asked") -> None:
+        self.leaving.asked = True
+        self.save_wanted = save
+        self.session.send(Stop(save=save, reason=reason))
+        self.hurry()
+
+    def _answered(self, choice: Choice | None) -> None:
+        """The quit dialog's answer; the run may have ended while it stood open."""
+        if choice in (None, "cancel"):
+            return
+        if self.leaving.ended is not None:
+            self.exit()
+            return
+        self._stop(save=choice == "save")
+        self._toast("saving, then leaving" if choice == "save" else "leaving after this step")
+
+    def _typed_margin(self, value: float | None) -> None:
+        if value is not None:
+            self._steering.set_margin(value)
+
+    def _typed_lr(self, value: float | None) -> None:
+        if value is not None:
+            self._steering.set_lr(value)
+
+    def _signalled(self, name: str) -> None:
+        """The first signal saves and leaves, the second leaves."""
+        again = self.leaving.signal is not None
+        self.leaving.signal = name
+        if again or self.leaving.ended is not None or not self.leaving.started:
+            self._stop(save=False, reason=name)
+            self.exit()
+        else:
+            self._stop(save=True, reason=name)
+
+    def _toast(self, text: str, severity: str = "information") -> None:
+        self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
+
+    def _restyle(self) -> None:
+        """Charts follow the theme."""
+        self._style = themes.chart_style(self.current_theme, self.theme_variables, self._look)
+        self.hurry()
+
+    def _show_title(self, now: float) -> None:
+        if now < self._titled + _TITLE_EVERY or self._driver is None:
+            return
+        self._titled = now
+        if (title := terminal_title(self.state)) != self._title_shown:
+            self._title_shown = title
+            self._driver.write(title_sequence(title))

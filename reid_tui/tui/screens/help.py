@@ -1,0 +1,64 @@
+"""The help: every key, in two columns where there is room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from reid_tui.tui.keys import GROUPS, KEYS, Group, Key
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+_COLUMNS: Final[tuple[tuple[Group, ...], ...]] = (("training", "application"), ("panels", "plots"))
+_LABEL: Final = 10
+
+
+class HelpScreen(ModalScreen[None]):
+    """Closed by any of the keys that open or leave something."""
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-one-column"), (78, "-two-columns")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,f1,enter,space", "dismiss", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Both columns in a box that scrolls where it is too high."""
+        with VerticalScroll(id="help", classes="dialog") as box:
+            box.border_title = Content("keys")
+            box.border_subtitle = Content("esc closes")
+            with Horizontal(id="help-columns"):
+                for groups in _COLUMNS:
+                    yield Static(Content("\n").join(_lines(groups)), classes="help-column", markup=False)
+
+
+def _lines(groups: tuple[Group, ...]) -> list[Content]:
+    lines: list[Content] = []
+    for group in groups:
+        if lines:
+            lines.append(Content(""))
+        lines.append(Content.styled(GROUPS[group], "bold"))
+        for key in KEYS:
+            if key.group == group:
+                lines += _key_lines(key)
+    return lines
+
+
+def _key_lines(key: Key) -> list[Content]:
+    """The label in a column of its own; a long one goes on below."""
+    labels, rest = [""], key.label.split(", ")
+    for index, part in enumerate(rest):
+        word = part + (", " if index < len(rest) - 1 else "")
+        if labels[-1] and len(labels[-1] + word.rstrip()) > _LABEL:
+            labels.append("")
+        labels[-1] += word
+    return [
+        Content.assemble((f"{label.rstrip():<{_LABEL}} ", "$text-accent"), key.description if i == 0 else "")
+        for i, label in enumerate(labels)
+    ]

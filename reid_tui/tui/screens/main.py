@@ -1,0 +1,133 @@
+"""The dashboard's one screen: header, panels, footer, and how the person wants to see them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from reid_tui.tui.frame import SMOOTHINGS, Controls, Frame
+from reid_tui.tui.layout import MIN_HEIGHT, MIN_WIDTH, Wish, choose, too_small
+from reid_tui.tui.widgets.area import PanelArea
+from reid_tui.tui.widgets.distances import DistancesPanel
+from reid_tui.tui.widgets.footer import Footer
+from reid_tui.tui.widgets.header import Header
+from reid_tui.tui.widgets.log import LogPanel
+from reid_tui.tui.widgets.loss import LossPanel
+from reid_tui.tui.widgets.map import MapPanel
+from reid_tui.tui.widgets.numbers import NumbersPanel
+from reid_tui.tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+
+    from reid_tui.tui.widgets.legend import Legend
+    from reid_tui.view.palette import ChartStyle
+    from reid_tui.view.state import RunState
+
+
+class MainScreen(Screen[None]):
+    """Draws what it is given; every action here changes only the view."""
+
+    AUTO_FOCUS = ""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """Build the widgets.
+
+        Args:
+            changed: called when the person changed the view, so that it is drawn again soon.
+        """
+        super().__init__(id="main")
+        self.controls = Controls()
+        self.header = Header()
+        self.footer = Footer()
+        self.area = PanelArea((LossPanel(), MapPanel(), DistancesPanel(), NumbersPanel(), LogPanel()))
+        self._changed = changed
+        self._identities = 0
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self.header
+        yield self.area
+        yield self.footer
+        yield Static(id="too-small", markup=False)
+
+    def draw(self, state: RunState, style: ChartStyle, now: float) -> None:
+        """Bring every visible widget up to date, each at most once."""
+        self._identities = len(state.identity_names)
+        frame = Frame(style, state, self.controls, self.area.arrangement.tabs)
+        self.header.update(frame, now)
+        self.footer.update(frame)
+        for panel in self.area.panels:
+            if panel.display:
+                panel.update(frame, now)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Say so when nothing useful fits."""
+        width, height = event.size
+        small = too_small(width, height)
+        self.set_class(small, "-too-small")
+        if small:
+            text = f"reid-tui needs {MIN_WIDTH}x{MIN_HEIGHT}, this terminal has {width}x{height}. Training goes on."
+            self.query_one("#too-small", Static).update(Content(text))
+        self._changed()
+
+    def on_legend_chosen(self, event: Legend.Chosen) -> None:
+        """A click on a class highlights it, a second one ends that."""
+        chosen = None if event.index == self.controls.highlight else event.index
+        self._control(replace(self.controls, highlight=chosen))
+
+    def action_panel(self, name: str) -> None:
+        """Number keys."""
+        self._wish(choose(self.area.wish, self.area.arrangement, name))
+
+    def action_reset_panels(self) -> None:
+        """Everything as at the start."""
+        self._wish(Wish())
+
+    def action_zoom(self) -> None:
+        """The focused panel, else the one asked for last, takes all the room; the same key gives it back."""
+        wish, focused = self.area.wish, self.focused
+        name = focused.key if isinstance(focused, Panel) else wish.tab
+        if name not in self.area.arrangement.boxes:
+            name = next(iter(self.area.arrangement.boxes), wish.tab)
+        self._wish(replace(wish, zoomed=None if wish.zoomed else name))
+
+    def action_back(self) -> None:
+        """Leave the zoom, else the highlight, else the focus."""
+        if self.area.wish.zoomed:
+            self._wish(replace(self.area.wish, zoomed=None))
+        elif self.controls.highlight is not None:
+            self._control(replace(self.controls, highlight=None))
+        else:
+            self.set_focus(None)
+
+    def action_highlight(self, by: int) -> None:
+        """One class after the other; between the last and the first none."""
+        places = self._identities + 1
+        now = 0 if self.controls.highlight is None else self.controls.highlight + 1
+        place = (now + by) % places
+        self._control(replace(self.controls, highlight=place - 1 if place else None))
+
+    def action_log_axis(self) -> None:
+        """Logarithmic loss, or linear."""
+        self._control(replace(self.controls, log_axis=not self.controls.log_axis))
+
+    def action_smoothing(self) -> None:
+        """The next amount of smoothing, after the last the first."""
+        place = SMOOTHINGS.index(self.controls.smoothing)
+        self._control(replace(self.controls, smoothing=SMOOTHINGS[(place + 1) % len(SMOOTHINGS)]))
+
+    def _wish(self, wish: Wish) -> None:
+        self.area.rearrange(wish)
+        self._changed()
+
+    def _control(self, controls: Controls) -> None:
+        self.controls = controls
+        self._changed()

@@ -1,0 +1,66 @@
+"""A dialog for one number that stays open until the number can be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from reid_tui.config import LIMITS, parse_number
+from reid_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+
+class NumberScreen(ModalScreen[float | None]):
+    """Answers the number, or None when it was left."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", show=False),
+    ]
+
+    def __init__(self, setting: str, label: str, current: str) -> None:
+        """Ask.
+
+        Args:
+            setting: key of `config.LIMITS`.
+            label: the setting's name for a person.
+            current: its present value, offered for editing.
+        """
+        super().__init__()
+        self._setting = setting
+        self._label = label
+        self._current = current
+
+    def compose(self) -> ComposeResult:
+        """Limits, field, and a line for what is wrong."""
+        with Vertical(id="number", classes="dialog") as box:
+            box.border_title = Content(self._label)
+            box.border_subtitle = Content("enter sets, esc leaves")
+            yield Static(Content(f"{LIMITS[self._setting]}"), classes="dialog-text", markup=False)
+            yield Input(self._current, select_on_focus=True, compact=True)
+            yield Static(id="wrong", markup=False)
+
+    def on_input_changed(self) -> None:
+        """What was wrong may be right now."""
+        self.query_one("#wrong", Static).update(Content(""))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Close with the number, or say why not."""
+        try:
+            value = parse_number(self._setting, event.value.strip(), self._label)
+        except UsageError as error:
+            self.query_one("#wrong", Static).update(Content(str(error)))
+            self.app.bell()
+        else:
+            self.dismiss(value)
+
+    def action_cancel(self) -> None:
+        """Leave everything as it is."""
+        self.dismiss(None)

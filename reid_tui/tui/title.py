@@ -1,0 +1,28 @@
+"""The terminal's own title, so that a tab or a tmux window tells how far the run is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from reid_tui.view.state import RunState
+
+PUSH: Final = "\x1b[22;2t"
+POP: Final = "\x1b]2;\x07\x1b[23;2t"
+"""Clears the title, and brings the old one back where the terminal kept it."""
+_LONGEST: Final = 80
+
+
+def terminal_title(state: RunState) -> str:
+    """Such as `40% TRAINING fashion-mnist - reid-tui`; printable ASCII only."""
+    parts: list[str] = [state.badge]
+    if state.started is not None:
+        parts = [f"{math.floor(state.progress * 100):d}%", *parts, state.started.dataset.name]
+    text = f"{' '.join(parts)} - reid-tui"
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)[:_LONGEST]
+
+
+def title_sequence(title: str) -> str:
+    """OSC 2."""
+    return f"\x1b]2;{title}\x07"

@@ -1,0 +1,67 @@
+"""Letters, colours and names of the classes on the map. A click highlights one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.message import Message
+
+from reid_tui.tui.widgets.canvas import Canvas
+from reid_tui.view.grid import Grid, Look
+from reid_tui.view.palette import legend_entries
+from reid_tui.view.text import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    from reid_tui.tui.frame import Frame
+
+MOST_CELLS = 18
+
+
+class Legend(Canvas):
+    """One class a row; where there are more than rows, those around the highlighted one."""
+
+    class Chosen(Message):
+        """A class was clicked."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self) -> None:
+        super().__init__(classes="legend")
+        self._first = 0
+        self._names: Sequence[str] = ()
+
+    @staticmethod
+    def wanted(names: Sequence[str]) -> int:
+        """Cells across for these names, 0 for none."""
+        return min(max(map(cell_len, names)) + 3, MOST_CELLS) if names else 0
+
+    def update(self, frame: Frame) -> None:
+        """Draw the rows that fit."""
+        self._names = frame.state.identity_names
+        width, height = self.size
+        if not width or not height:
+            return
+        highlight = frame.controls.highlight
+        entries = legend_entries(self._names, len(self._names), frame.style)
+        centred = (highlight or 0) - height // 2
+        self._first = max(0, min(centred, len(entries) - height))
+        grid = Grid(width, height, frame.style)
+        for row, (letter, _, name) in enumerate(entries[self._first : self._first + height]):
+            index = self._first + row
+            grid.text(1, row, letter, Look(frame.style.identity(index), bold=True, reverse=index == highlight))
+            quiet = highlight is not None and index != highlight
+            grid.text(3, row, fit(name, width - 3), grid.inked("muted" if quiet else "foreground"))
+        self.show(grid.lines())
+
+    def on_click(self, event: events.Click) -> None:
+        """Highlight the class in this row."""
+        index = self._first + event.y
+        if index < len(self._names):
+            self.post_message(self.Chosen(index))

@@ -1,0 +1,92 @@
+"""The numbers panel: what stands where, and whether it got better or worse since the last evaluation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from reid_tui.view.text import D_PRIME, UNKNOWN, amount, count, fixed, plain, rate, signed
+
+if TYPE_CHECKING:
+    from reid_tui.training.events import Evaluated
+    from reid_tui.view.state import RunState
+
+Trend = Literal["good", "bad", "flat"]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRow:
+    """One line of the panel."""
+
+    label: str
+    value: str
+    """An en dash where it is not known yet."""
+    delta: str = ""
+    """The signed change, empty for none."""
+    trend: Trend = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    label: str
+    field: Literal["rank1", "map", "auc", "eer", "d_prime"]
+    places: int
+    lower_is_better: bool = False
+
+
+_SCORES: Final = (
+    _Score("rank-1", "rank1", 3),
+    _Score("mAP", "map", 3),
+    _Score("AUC", "auc", 3),
+    _Score("EER", "eer", 3, lower_is_better=True),
+    _Score(D_PRIME, "d_prime", 2),
+)
+
+
+def number_rows(state: RunState) -> list[NumberRow]:
+    """The rows of the panel, top to bottom.
+
+    The loss is the mean of the newest steps. Its change, the margin's and the learning rate's are since the newest
+    evaluation; the scores' change is since the one before.
+    """
+    return [
+        _loss_row(state),
+        _turned_row(state, "margin"),
+        _turned_row(state, "lr"),
+        *(_score_row(score, state.scores, state.scores_before) for score in _SCORES),
+        NumberRow("steps", f"{count(state.step)} / {count(state.total_steps)}" if state.total_steps else UNKNOWN),
+        NumberRow("pairs seen", count(state.pairs_seen)),
+        NumberRow("pairs/s", rate(state.pairs_per_s)),
+        NumberRow("skipped", count(state.skipped), trend="bad" if state.skipped else "flat"),
+    ]
+
+
+def trend(change: float, *, lower_is_better: bool = False, places: int = 3) -> Trend:
+    """Whether a change is for the better; flat where it rounds to nothing."""
+    if not signed(change, places):
+        return "flat"
+    return "good" if (change < 0) == lower_is_better else "bad"
+
+
+def _score_row(score: _Score, now: Evaluated | None, before: Evaluated | None) -> NumberRow:
+    value = math.nan if now is None else float(getattr(now, score.field))
+    change = math.nan if before is None else value - float(getattr(before, score.field))
+    better = trend(change, lower_is_better=score.lower_is_better, places=score.places)
+    return NumberRow(score.label, fixed(value, score.places), signed(change, score.places), better)
+
+
+def _loss_row(state: RunState) -> NumberRow:
+    value = state.history.recent_loss()
+    change = value - state.history.recent_loss(state.scores.step) if state.scores else math.nan
+    return NumberRow("loss", fixed(value, 4), signed(change, 4), trend(change, lower_is_better=True, places=4))
+
+
+def _turned_row(state: RunState, kind: Literal["margin", "lr"]) -> NumberRow:
+    """Turning is neither good nor bad."""
+    scored = state.scores.step if state.scores else 0
+    old = next((mark.old for mark in state.history.marks if mark.kind == kind and mark.step >= scored), math.nan)
+    if kind == "margin":
+        return NumberRow("margin", amount(state.margin), signed(state.margin - old, 2))
+    changed = math.isfinite(old) and old != state.lr
+    return NumberRow("learning rate", plain(state.lr), f"was {plain(old)}" if changed else "")

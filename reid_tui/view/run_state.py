@@ -1,0 +1,140 @@
+"""What the screen knows of a run, and what follows from it. `fold` in `state` is the only way in which it changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from reid_tui.training.events import Failed, Finished, Stopped
+from reid_tui.view.history import History
+
+if TYPE_CHECKING:
+    from reid_tui.training.events import (
+        CheckpointSaved,
+        DistancesReady,
+        Diverged,
+        EmbeddingsReady,
+        Evaluated,
+        Phase,
+        RunStarted,
+    )
+    from reid_tui.view.history import Mark
+    from reid_tui.view.wording import LogLine
+
+Badge = Literal["LOADING", "TRAINING", "PAUSED", "EVALUATING", "SAVING", "DONE", "DIVERGED", "FAILED", "STOPPED"]
+_BADGES: Final[dict[Phase, Badge]] = {
+    "importing": "LOADING",
+    "loading": "LOADING",
+    "training": "TRAINING",
+    "evaluating": "EVALUATING",
+    "saving": "SAVING",
+}
+_SPLITS_BY_WORTH: Final = ("unseen", "test", "seen")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunState:
+    """A run as far as events have told. Every text in it is safe to print. Numbers are NaN until known."""
+
+    phase: Phase = "importing"
+    detail: str = ""
+    """What the trainer is doing, as a sentence."""
+    paused: bool = False
+    diverged: Diverged | None = None
+    ended: Failed | Stopped | Finished | None = None
+    started: RunStarted | None = None
+    step: int = 0
+    epoch: int = 0
+    """From 1; 0 before the first step."""
+    loss: float = math.nan
+    """Of the newest step whose loss was finite."""
+    margin: float = math.nan
+    lr: float = math.nan
+    pairs_seen: int = 0
+    pairs_per_s: float = math.nan
+    wall_s: float = 0.0
+    """Seconds trained, pauses left out."""
+    skipped: int = 0
+    history: History = field(default_factory=History)
+    embeddings: EmbeddingsReady | None = None
+    """The newest snapshot that carries its arrays, else the newest one."""
+    distances: DistancesReady | None = None
+    checkpoint: CheckpointSaved | None = None
+    log: tuple[LogLine, ...] = ()
+    """The newest lines, at most `state.MAX_LOG`, oldest first."""
+    log_count: int = 0
+    """Lines ever logged, so that a widget can tell which of `log` are new to it."""
+
+    @property
+    def badge(self) -> Badge:
+        """The one word for the header."""
+        match self.ended:
+            case Finished():
+                return "DONE"
+            case Stopped():
+                return "STOPPED"
+            case Failed():
+                return "FAILED"
+        if self.phase != "training":
+            return _BADGES[self.phase]
+        return "DIVERGED" if self.diverged else "PAUSED" if self.paused else "TRAINING"
+
+    @property
+    def total_steps(self) -> int:
+        """Planned optimiser steps, 0 before the run started."""
+        return self.started.total_steps if self.started else 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the planned steps that is done, in 0..1."""
+        return min(self.step / self.total_steps, 1.0) if self.total_steps else 0.0
+
+    @property
+    def eta_s(self) -> float:
+        """Seconds of training left at the present rate, NaN while that is not known."""
+        if self.ended or not self.step or not self.pairs_seen or not self.pairs_per_s > 0:
+            return math.nan
+        return max(self.total_steps - self.step, 0) * (self.pairs_seen / self.step) / self.pairs_per_s
+
+    @property
+    def epoch_text(self) -> str:
+        """Such as `2/5`; empty before the run started."""
+        return f"{self.epoch}/{self.started.epochs}" if self.started else ""
+
+    @property
+    def identity_names(self) -> tuple[str, ...]:
+        """Of the test images, in the order of their labels."""
+        return self.started.dataset.identity_names if self.started else ()
+
+    @property
+    def split(self) -> str:
+        """The split whose scores count most among those evaluated: unseen, test, seen, or else the newest."""
+        splits = {item.split for item in self.history.evaluations}
+        named = [split for split in _SPLITS_BY_WORTH if split in splits]
+        return named[0] if named else self.history.evaluations[-1].split if splits else "test"
+
+    @property
+    def scores(self) -> Evaluated | None:
+        """The newest scores of `split`."""
+        return self._scored(1)
+
+    @property
+    def scores_before(self) -> Evaluated | None:
+        """The scores of `split` before the newest, to tell the change."""
+        return self._scored(2)
+
+    @property
+    def best(self) -> Evaluated | None:
+        """The evaluation of `split` with the highest mAP."""
+        items = [item for item in self.history.evaluations if item.split == self.split and math.isfinite(item.map)]
+        return max(items, key=lambda item: item.map, default=None)
+
+    @property
+    def margin_changes(self) -> tuple[Mark, ...]:
+        """Every change of the margin, oldest first."""
+        return tuple(mark for mark in self.history.marks if mark.kind == "margin")
+
+    def _scored(self, nth_from_end: int) -> Evaluated | None:
+        items = [item for item in self.history.evaluations if item.split == self.split]
+        return items[-nth_from_end] if len(items) >= nth_from_end else None

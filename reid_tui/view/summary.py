@@ -1,0 +1,115 @@
+"""What stands in the scrollback when a run is over: for `reid-tui train` and after the dashboard has closed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.text import printable
+from reid_tui.training.events import Evaluated, Failed, Finished, Stopped
+from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
+from reid_tui.view.wording import LONGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reid_tui.view.history import Mark
+    from reid_tui.view.state import RunState
+
+_SHOWN_CHANGES: Final = 8
+
+
+def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -> list[tuple[str, str]]:
+    """The rows of the closing table.
+
+    Args:
+        state: after the last event.
+        run_dir: where the run lies; empty takes the run's name.
+        resume_command: shown where the run can go on; empty takes `reid-tui train --resume` and the run's name.
+
+    Returns:
+        (label, text), each safe to print; rows of which nothing is known are left out.
+    """
+    rows = [("ended", _how_it_ended(state)), ("steps", _steps(state))]
+    if state.started:
+        start, data = state.started, state.started.dataset
+        rows.append(("data", f"{data.name}, {count(data.train_images)} images ({data.source})"))
+        rows.append(
+            ("model", f"{start.model}, {count(start.parameters)} parameters, {start.device}, {start.precision}")
+        )
+    rows.append(("loss", _loss(state)))
+    for scores in _newest_per_split(state):
+        rows += _score_rows(scores, state)
+    rows.append(("margin", _changes(state.margin_changes, state.margin, amount)))
+    turned = tuple(mark for mark in state.history.marks if mark.kind == "lr")
+    rows.append(("learning rate", _changes(turned, state.lr, plain) if turned else ""))
+    rows.append(("skipped steps", count(state.skipped) if state.skipped else ""))
+    rows.append(
+        ("checkpoint", f"{state.checkpoint.path} (step {count(state.checkpoint.step)})" if state.checkpoint else "")
+    )
+    rows.append(("run", printable(run_dir or (state.started.run if state.started else ""), LONGEST)))
+    if state.started and state.checkpoint and not isinstance(state.ended, Finished):
+        command = resume_command or f"reid-tui train --resume {state.started.run}"
+        rows.append(("to go on", printable(command, LONGEST)))
+    return [(label, text) for label, text in rows if text]
+
+
+def _how_it_ended(state: RunState) -> str:
+    match state.ended:
+        case Finished(reason=reason):
+            return "all epochs done" if reason == "epochs" else "all steps done"
+        case Failed(message=message):
+            return f"failed: {message}"
+        case Stopped(reason=reason, saved=saved):
+            first = f"diverged ({state.diverged.reason}), then stopped" if state.diverged else "stopped"
+            by = "" if reason == "asked" else f" by {reason}"
+            return f"{first}{by}, {'saved' if saved else 'not saved'}"
+    return f"diverged: {state.diverged.reason}" if state.diverged else "not finished"
+
+
+def _steps(state: RunState) -> str:
+    if not state.started:
+        return ""
+    planned = f" of {count(state.total_steps)}" if state.total_steps != state.step else ""
+    trained = f", {duration(state.wall_s)} trained" if state.wall_s > 0 else ""
+    return f"{count(state.step)}{planned} (epoch {state.epoch_text}){trained}"
+
+
+def _loss(state: RunState) -> str:
+    means = state.history.epochs
+    if not means:
+        return f"{fixed(state.loss, 4)} at the last step" if math.isfinite(state.loss) else ""
+    newest = " → ".join(fixed(mean.loss, 4) for mean in means[-_SHOWN_CHANGES:])
+    return f"{'… → ' if len(means) > _SHOWN_CHANGES else ''}{newest} (epoch means)"
+
+
+def _newest_per_split(state: RunState) -> list[Evaluated]:
+    newest = {item.split: item for item in state.history.evaluations}
+    return sorted(newest.values(), key=lambda item: item.split != state.split)
+
+
+def _score_rows(scores: Evaluated, state: RunState) -> list[tuple[str, str]]:
+    where = f"{scores.split}, {count(scores.images)} images, step {count(scores.step)}"
+    rows = [
+        (
+            "retrieval",
+            f"rank-1 {fixed(scores.rank1, 3)}  mAP {fixed(scores.map, 3)}  ({where})",
+        ),
+        (
+            "verification",
+            f"AUC {fixed(scores.auc, 3)}  EER {fixed(scores.eer, 3)} at threshold {fixed(scores.threshold, 3)}"
+            f"  {D_PRIME} {fixed(scores.d_prime, 2)}",
+        ),
+    ]
+    if scores.split == state.split and (best := state.best) and best.map > scores.map:
+        rows.append(("best mAP", f"{fixed(best.map, 3)} at step {count(best.step)}, {count(best.images)} images"))
+    return rows
+
+
+def _changes(marks: tuple[Mark, ...], value: float, show: Callable[[float], str]) -> str:
+    """1.00 → 1.10 at step 340 → 1.20 at step 400."""
+    if not marks:
+        return show(value) if math.isfinite(value) else ""
+    shown = marks[-_SHOWN_CHANGES:]
+    first = show(shown[0].old) if len(shown) == len(marks) else "…"
+    return " → ".join([first, *(f"{show(mark.new)} at step {count(mark.step)}" for mark in shown)])

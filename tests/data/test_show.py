@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console, RenderableType
+
+from reid_tui.data import show
+from reid_tui.data.dataset import Dataset, ImageSet
+from reid_tui.data.pairs import draw_epoch
+
+
+def grey_set(names: tuple[str, ...] = ("hat", "shoe")) -> Dataset:
+    images = np.repeat(np.array([0, 255], dtype=np.uint8), 6)[:, None, None, None]
+    split = ImageSet(np.tile(images, (1, 1, 4, 5)), np.repeat(np.arange(2), 6).astype(np.int64))
+    return Dataset("tiny", split, split, names, names, "from nowhere", unseen=False, fingerprint="f" * 64)
+
+
+def text(renderable: RenderableType, width: int, *, color: bool = False) -> str:
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, legacy_windows=False
+    )
+    console.print(renderable)
+    return out.getvalue()
+
+
+def test_facts_name_everything(people_set: Dataset) -> None:
+    found = text(show.facts(people_set), 120)
+    for part in (
+        "pedestrians",
+        "2,048 training, 1,024 test",
+        "64 x 32 pixels, RGB",
+        "128 with 16 images",
+        "64 with 16",
+    ):
+        assert part in found
+    assert "none of them in training" in found
+    assert "4, with 256, 256, 256, 256 test images" in found
+
+
+def test_facts_count_each_of_few_identities() -> None:
+    found = text(show.facts(grey_set()), 80)
+    assert "4 x 5 pixels, grey" in found
+    assert "shoe       6       6" in found
+
+
+def test_pairs_are_those_that_training_takes_first() -> None:
+    data = grey_set()
+    drawn = draw_epoch(data.train.identities, 3, 0)[:4]
+    found = text(show.pairs(data, 4, 3, 200, color=False), 200)
+    assert found.split("\n")[2].split() == ["SAME" if same else "DIFFERENT" for same in drawn.same_P]
+    assert found.count("DIFFERENT") == int((~drawn.same_P).sum())
+
+
+def test_a_dark_and_a_light_image_differ_without_color() -> None:
+    assert [line.plain for line in show.picture(np.zeros((1, 4, 5), np.uint8), color=False)] == ["     "] * 2
+    assert [line.plain for line in show.picture(np.full((3, 3, 5), 255, np.uint8), color=False)] == ["@@@@@", "====="]
+
+
+def test_half_blocks_carry_both_pixels_in_their_colors() -> None:
+    image = np.zeros((3, 2, 2), np.uint8)
+    image[:, 0, 1] = (1, 2, 3)
+    image[:, 1, 1] = (250, 128, 0)
+    line = show.picture(image, color=True)[0]
+    found = text(line, 10, color=True)
+    assert "\x1b[38;2;0;0;0;48;2;0;0;0m▀" in found
+    assert "\x1b[38;2;1;2;3;48;2;250;128;0m▀" in found
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 32), (3, 63, 100), (1, 1, 1)])
+def test_pictures_keep_to_their_size(shape: tuple[int, int, int]) -> None:
+    lines = show.picture(np.zeros(shape, np.uint8), color=True)
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines[0]) <= 32
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1, 4), (11, 4), (24, 4), (25, 2), (80, 1)])
+def test_pairs_wrap_to_the_width(width: int, rows: int) -> None:
+    lines = str(text(show.pairs(grey_set(), 4, 0, width, color=False), 200)).split("\n")
+    assert sum("SAME" in line or "DIFFERENT" in line for line in lines) == rows
+    assert width < 11 or max(map(len, lines)) <= width
+
+
+def test_no_color_leaves_no_escape(people_set: Dataset) -> None:
+    assert "\x1b" not in text(show.pairs(people_set, 2, 0, 80, color=False), 80)
+
+
+def test_no_pairs_is_nothing() -> None:
+    assert text(show.pairs(grey_set(), 0, 0, 80, color=False), 80).strip() == ""
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
+    names = ("h\x1b[31mat\x07", "s\u202ehoe\n[bold]")
+    data = replace(grey_set(names), name="t\x9bx")
+    found = text(show.facts(data), 100) + text(show.pairs(data, 4, 0, 200, color=False), 200)
+    assert not set(found) & set("\x1b\x07\x9b\u202e")
+    assert "[bold]" in found

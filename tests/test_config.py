@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from reid_tui import config
+from reid_tui.config import RunConfig, RunOptions, parse_number, parse_whole, resolve
+from reid_tui.errors import UsageError
+
+
+@pytest.mark.parametrize("name", [name for name, limit in config.LIMITS.items() if limit.above])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf", "abc", "", "1e99"])
+def test_real_numbers_that_are_refused(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=r"must be a number above 0 up to") as error:
+        parse_number(name, text)
+    assert repr(text) in str(error.value)
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["epochs", "steps", "batch_size", "embedding_dim"])
+@pytest.mark.parametrize("text", ["0", "-5", "1.5", "nan", "ten", "9" * 30, "1e3"])
+def test_whole_numbers_that_are_refused(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match="must be a whole number from"):
+        parse_whole(name, text)
+
+
+def test_large_seed_is_exact() -> None:
+    assert parse_whole("seed", str(2**32 - 1)) == 2**32 - 1
+    with pytest.raises(UsageError, match="from 0 to 4294967295, not '4294967296'"):
+        parse_whole("seed", str(2**32))
+
+
+def test_the_tutorial_to_the_letter() -> None:
+    assert resolve(RunOptions(), "fashion-mnist", 10) == RunConfig(
+        data="fashion-mnist",
+        preset="tutorial",
+        epochs=5,
+        steps=None,
+        batch_size=64,
+        lr=1e-3,
+        margin=1.0,
+        pairs="random",
+        loss="contrastive",
+        model="tutorial",
+        embedding_dim=2,
+        precision="fp32",
+        seed=0,
+        eval_every=0.5,
+        eval_images=2000,
+    )
+
+
+def test_what_is_said_wins_and_many_identities_get_more_dimensions() -> None:
+    options = RunOptions(epochs=7, margin=0.5, pairs="random", embedding_dim=None)
+    settled = resolve(options, "pedestrians", 128)
+    assert (settled.epochs, settled.margin, settled.pairs, settled.embedding_dim) == (7, 0.5, "random", 64)
+
+
+def test_given_leaves_out_what_was_not_said() -> None:
+    assert RunOptions(epochs=3, device="cpu").given() == {"epochs": 3, "device": "cpu"}
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a" * 65, "\x1b[31m", "ä"])
+def test_names_that_are_no_folder(name: str) -> None:
+    with pytest.raises(UsageError, match="--name must be"):
+        config.parse_name(name)
+
+
+def test_config_round_trip_ignores_what_it_does_not_know() -> None:
+    settled = resolve(RunOptions(), "fashion-mnist", 10)
+    assert RunConfig.from_json({**settled.to_json(), "new_in_2030": 1}) == settled

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+
+from reid_tui.training.events import (
+    CheckpointSaved,
+    Diverged,
+    EpochEnded,
+    Failed,
+    Finished,
+    LrChanged,
+    MarginChanged,
+    Stopped,
+)
+from reid_tui.view.numbers import NumberRow, number_rows, trend
+from reid_tui.view.state import RunState, fold
+from reid_tui.view.summary import summary_rows
+from tests.view.samples import evaluated, progress, started
+
+UNKNOWN, MINUS = "\u2013", "\u2212"
+
+
+def test_everything_is_unknown_before_the_start() -> None:
+    rows = {row.label: row for row in number_rows(RunState())}
+    assert {row.value for row in rows.values()} == {UNKNOWN, "0"}
+    assert all(row.delta == "" and row.trend == "flat" for row in rows.values())
+
+
+def test_changes_since_the_last_evaluation() -> None:
+    state = fold(
+        RunState(),
+        [
+            started(),
+            evaluated(0, map=0.3, eer=0.2, auc=0.9, rank1=0.8004),
+            *(progress(step, 0.2) for step in range(1, 101)),
+            evaluated(100, map=0.4, eer=0.1, auc=0.85, rank1=0.8),
+            MarginChanged(step=100, old=1.0, new=1.1),
+            LrChanged(step=100, old=1e-3, new=5e-4),
+            *(progress(step, 0.1, margin=1.1, lr=5e-4, skipped=2) for step in range(101, 201)),
+        ],
+    )
+    rows = {row.label: row for row in number_rows(state)}
+    assert rows["loss"] == NumberRow("loss", "0.1000", f"{MINUS}0.1000", "good")
+    assert rows["margin"] == NumberRow("margin", "1.10", "+0.10", "flat")
+    assert rows["learning rate"] == NumberRow("learning rate", "5e-4", "was 0.001", "flat")
+    assert rows["mAP"] == NumberRow("mAP", "0.400", "+0.100", "good")
+    assert rows["EER"] == NumberRow("EER", "0.100", f"{MINUS}0.100", "good")
+    assert rows["AUC"] == NumberRow("AUC", "0.850", f"{MINUS}0.050", "bad")
+    assert rows["rank-1"] == NumberRow("rank-1", "0.800", "", "flat")
+    assert rows["skipped"] == NumberRow("skipped", "2", "", "bad")
+    assert rows["steps"].value == "200 / 4,690"
+    # A margin that was turned before the newest evaluation is no change since.
+    assert {row.label: row.delta for row in number_rows(fold(state, [evaluated(200)]))}["margin"] == ""
+
+
+def test_trend() -> None:
+    assert trend(0.1) == "good"
+    assert trend(-0.1) == "bad"
+    assert trend(-0.1, lower_is_better=True) == "good"
+    assert trend(1e-6) == "flat"
+    assert trend(math.nan) == "flat"
+
+
+BASE = (
+    started(),
+    *(progress(step) for step in range(1, 400)),
+    evaluated(300, map=0.9),
+    MarginChanged(step=340, old=1.0, new=1.1),
+    MarginChanged(step=380, old=1.1, new=1.25),
+    EpochEnded(step=399, epoch=1, loss=0.0969, wall_s=4.0),
+    evaluated(399, images=10_000),
+    CheckpointSaved(step=399, path="checkpoints/step-00000399.safetensors", seconds=0.03, reason="epoch"),
+)
+
+
+def rows_after(*events: object) -> dict[str, str]:
+    return dict(summary_rows(fold(RunState(), [*BASE, *events]), "runs/20261123-101500-calm"))  # type: ignore[list-item]
+
+
+def test_summary_of_a_stopped_run_says_how_to_go_on() -> None:
+    rows = rows_after(Stopped(step=399, reason="SIGTERM", saved=True))
+    assert rows["ended"] == "stopped by SIGTERM, saved"
+    assert rows["steps"] == "399 of 4,690 (epoch 1/5), 4.0 s trained"
+    assert rows["loss"] == "0.0969 (epoch means)"
+    assert rows["retrieval"] == "rank-1 0.800  mAP 0.750  (test, 10,000 images, step 399)"
+    assert rows["verification"] == "AUC 0.970  EER 0.080 at threshold 0.430  d\u2032 2.50"
+    assert rows["best mAP"] == "0.900 at step 300, 2,000 images"
+    assert rows["margin"] == "1.00 → 1.10 at step 340 → 1.25 at step 380"
+    assert rows["checkpoint"] == "checkpoints/step-00000399.safetensors (step 399)"
+    assert rows["run"] == "runs/20261123-101500-calm"
+    assert rows["to go on"] == "reid-tui train --resume 20261123-101500-calm"
+    assert "skipped steps" not in rows
+
+
+def test_summary_of_other_ends() -> None:
+    done = rows_after(Finished(step=4690, reason="epochs", steps=4690, wall_s=50.0, loss=0.06))
+    assert done["ended"] == "all epochs done"
+    assert done["steps"].startswith("4,690 (epoch")
+    assert "to go on" not in done
+    assert rows_after(Failed(step=399, message="no space\x1b[0m"))["ended"] == "failed: no space\ufffd[0m"
+    diverged = Diverged(step=399, reason="three", checkpoint="c")
+    assert rows_after(diverged)["ended"] == "diverged: three"
+    stopped = rows_after(diverged, progress(400, math.nan, skipped=3), Stopped(step=400, reason="asked", saved=False))
+    assert stopped["ended"] == "diverged (three), then stopped, not saved"
+    assert stopped["skipped steps"] == "3"
+
+
+def test_summary_before_the_start_has_only_what_is_known() -> None:
+    assert summary_rows(fold(RunState(), [Failed(step=0, message="no data")]), "") == [("ended", "failed: no data")]

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from reid_tui.training.events import (
+    CheckpointSaved,
+    CommandRefused,
+    DatasetFacts,
+    DistancesReady,
+    Diverged,
+    EmbeddingsReady,
+    EpochEnded,
+    Failed,
+    Finished,
+    LrChanged,
+    MarginChanged,
+    Paused,
+    PhaseChanged,
+    Resumed,
+    Stopped,
+    Warned,
+)
+from reid_tui.view.state import MAX_LOG, RunState, fold
+from tests.view.samples import evaluated, progress, started
+
+if TYPE_CHECKING:
+    from reid_tui.training.events import AnyEvent
+
+
+def after(*events: AnyEvent) -> RunState:
+    return fold(RunState(), events)
+
+
+BEGUN = (started(), PhaseChanged(step=0, phase="training"), progress(1), progress(2))
+
+
+@pytest.mark.parametrize(
+    ("events", "badge"),
+    [
+        ((), "LOADING"),
+        ((PhaseChanged(step=0, phase="importing"),), "LOADING"),
+        ((PhaseChanged(step=0, phase="loading", detail="reading"),), "LOADING"),
+        (BEGUN, "TRAINING"),
+        ((*BEGUN, PhaseChanged(step=2, phase="evaluating")), "EVALUATING"),
+        ((*BEGUN, PhaseChanged(step=2, phase="evaluating"), evaluated(2), progress(3)), "TRAINING"),
+        ((*BEGUN, PhaseChanged(step=2, phase="saving")), "SAVING"),
+        ((*BEGUN, Paused(step=2)), "PAUSED"),
+        ((*BEGUN, Paused(step=2), progress(3)), "PAUSED"),
+        ((*BEGUN, Paused(step=2), PhaseChanged(step=2, phase="saving")), "SAVING"),
+        (
+            (*BEGUN, Paused(step=2), PhaseChanged(step=2, phase="saving"), PhaseChanged(step=2, phase="training")),
+            "PAUSED",
+        ),
+        ((*BEGUN, Paused(step=2), Resumed(step=2)), "TRAINING"),
+        ((*BEGUN, Diverged(step=2, reason="three", checkpoint="c")), "DIVERGED"),
+        ((*BEGUN, Diverged(step=2, reason="three", checkpoint="c"), Resumed(step=2)), "TRAINING"),
+        ((*BEGUN, Stopped(step=2, reason="asked", saved=True)), "STOPPED"),
+        ((*BEGUN, Failed(step=2, message="no")), "FAILED"),
+        ((*BEGUN, Finished(step=2, reason="epochs", steps=2, wall_s=1.0, loss=0.1)), "DONE"),
+    ],
+)
+def test_badge_follows_events(events: tuple[AnyEvent, ...], badge: str) -> None:
+    assert after(*events).badge == badge
+
+
+def test_progress_is_taken_over() -> None:
+    state = after(started(), progress(469, 0.2), progress(470, math.nan, margin=1.2, skipped=1))
+    assert (state.step, state.epoch, state.epoch_text, state.loss) == (470, 1, "1/5", 0.2)
+    assert (state.margin, state.lr, state.skipped, state.pairs_seen) == (1.2, 1e-3, 1, 64 * 470)
+    assert state.progress == pytest.approx(470 / 4690)
+    assert state.eta_s == pytest.approx((4690 - 470) * 64 / 6400)
+    assert state.history.steps.tolist() == [469]
+
+
+def test_nothing_is_known_before_the_start() -> None:
+    state = RunState()
+    assert (state.total_steps, state.progress, state.epoch_text, state.identity_names) == (0, 0.0, "", ())
+    assert math.isnan(state.eta_s)
+    assert state.scores is None
+    assert state.best is None
+
+
+def test_one_batch_equals_many_small_ones() -> None:
+    events: list[AnyEvent] = [
+        *BEGUN,
+        MarginChanged(step=2, old=1.0, new=1.1),
+        *(progress(step, 1 / step, margin=1.1) for step in range(3, 200)),
+        evaluated(199),
+        Paused(step=199),
+        LrChanged(step=199, old=1e-3, new=1e-4),
+    ]
+    whole, piece = fold(RunState(), events), RunState()
+    for event in events:
+        piece = fold(piece, [event])
+    assert piece.history.losses.tolist() == whole.history.losses.tolist()
+    for item in dataclasses.fields(RunState):
+        if item.name != "history":
+            assert getattr(piece, item.name) == getattr(whole, item.name), item.name
+    assert piece.history.marks == whole.history.marks
+
+
+def test_fold_leaves_the_earlier_state_as_it_was() -> None:
+    earlier = after(*BEGUN, evaluated(2))
+    kept = {item.name: getattr(earlier, item.name) for item in dataclasses.fields(earlier)}
+    steps, log = earlier.history.steps.copy(), earlier.log
+    later = fold(earlier, [*(progress(step) for step in range(3, 500)), Warned(step=9, code="x", message="y")])
+    assert later.step == 499
+    assert {item.name: getattr(earlier, item.name) for item in dataclasses.fields(earlier)} == kept
+    assert earlier.log == log
+    assert np.array_equal(earlier.history.steps, steps)
+
+
+def test_scores_and_their_predecessors_by_split() -> None:
+    state = after(*BEGUN, evaluated(1, map=0.1), evaluated(2, split="seen", map=0.9), evaluated(2, map=0.5))
+    assert state.split == "test"
+    assert state.scores is not None
+    assert state.scores_before is not None
+    assert (state.scores.map, state.scores_before.map) == (0.5, 0.1)
+    assert fold(state, [evaluated(3, split="unseen")]).split == "unseen"
+    best = fold(state, [evaluated(3, map=0.4), evaluated(4, map=math.nan)]).best
+    assert best is not None
+    assert best.map == 0.5
+    assert after(evaluated(1, split="other")).split == "other"
+
+
+def test_a_resumed_run_forgets_what_it_takes_again() -> None:
+    old: list[AnyEvent] = [
+        started(),
+        *(progress(step) for step in range(1, 101)),
+        evaluated(50),
+        MarginChanged(step=60, old=1.0, new=1.1),
+        *(progress(step, margin=1.2) for step in range(101, 121)),
+        MarginChanged(step=110, old=1.1, new=1.2),
+        evaluated(110),
+        EpochEnded(step=110, epoch=1, loss=0.3, wall_s=1.0),
+        CheckpointSaved(step=100, path="checkpoints/a", seconds=0.1, reason="asked"),
+        DistancesReady(step=110, split="test", edges=(0.0, 1.0), same=(1,), different=(1,)),
+        Stopped(step=120, reason="SIGTERM", saved=False),
+    ]
+    state = fold(RunState(), [PhaseChanged(step=0, phase="loading"), *old])
+    assert state.badge == "STOPPED"
+    state = fold(state, [started(100, margin=1.1)])
+    assert (state.badge, state.step, state.ended, state.margin) == ("TRAINING", 100, None, 1.1)
+    assert state.history.steps[-1] == 100
+    assert [mark.step for mark in state.margin_changes] == [60]
+    assert [item.step for item in state.history.evaluations] == [50]
+    assert state.history.epochs == ()
+    assert state.distances is None
+    assert state.checkpoint is not None
+    assert any("resumed" in line.text for line in state.log)
+    assert fold(state, [progress(101, 0.7)]).history.losses[-1] == 0.7
+
+
+def test_a_start_at_step_0_is_a_new_run_that_keeps_the_log() -> None:
+    state = after(*BEGUN, evaluated(2), started())
+    assert (state.step, state.history.length, state.scores) == (0, 0, None)
+    assert state.log_count == len(state.log) == 3
+
+
+def test_log_tells_everything_but_steps() -> None:
+    state = after(
+        PhaseChanged(step=0, phase="loading", detail="reading fashion-mnist"),
+        started(),
+        progress(1),
+        EpochEnded(step=938, epoch=1, loss=0.0969, wall_s=75.0),
+        evaluated(938),
+        MarginChanged(step=940, old=1.0, new=1.1),
+        LrChanged(step=941, old=1e-3, new=5e-4),
+        CheckpointSaved(step=942, path="checkpoints/step-00000942.safetensors", seconds=0.034, reason="asked"),
+        CommandRefused(step=943, command="set_margin", reason="margin must be a number"),
+        Warned(step=944, code="save_failed", message="disk full"),
+        PhaseChanged(step=944, phase="saving"),
+        Paused(step=945),
+        Resumed(step=945),
+        Diverged(step=950, reason="three steps", checkpoint="checkpoints/x"),
+        Finished(step=951, reason="steps", steps=951, wall_s=80.0, loss=0.06),
+        Stopped(step=951, reason="SIGINT", saved=True),
+        Failed(step=951, message="it broke"),
+    )
+    assert [(line.step, line.kind, line.text) for line in state.log] == [
+        (0, "phase", "reading fashion-mnist"),
+        (
+            0,
+            "run",
+            "started 20261123-101500-calm: fashion-mnist (found in /data), "
+            "315,010 parameters on cpu in fp32, 4,690 steps",
+        ),
+        (938, "epoch", "epoch 1 done, mean loss 0.0969, 1 min 15 s trained"),
+        (938, "scores", "test: rank-1 0.800  mAP 0.750  AUC 0.970  EER 0.080  d\u2032 2.50  on 2,000 images"),
+        (940, "margin", "margin 1.00 → 1.10"),
+        (941, "lr", "learning rate 0.001 → 5e-4"),
+        (942, "saved", "saved checkpoints/step-00000942.safetensors in 0.03 s (asked)"),
+        (943, "refused", "set margin refused: margin must be a number"),
+        (944, "warning", "disk full"),
+        (945, "paused", "paused"),
+        (945, "resumed", "resumed"),
+        (950, "error", "diverged: three steps; last good checkpoint checkpoints/x"),
+        (951, "end", "finished after 951 steps in 1 min 20 s, last epoch's mean loss 0.0600"),
+        (951, "end", "stopped by SIGINT, saved"),
+        (951, "error", "failed: it broke"),
+    ]
+
+
+def test_log_is_bounded_and_counts_on() -> None:
+    state = fold(RunState(), [Warned(step=i, code="x", message=str(i)) for i in range(MAX_LOG + 50)])
+    assert len(state.log) == MAX_LOG
+    assert state.log_count == MAX_LOG + 50
+    assert state.log[-1].text == str(MAX_LOG + 49)
+
+
+def test_embeddings_with_arrays_are_not_replaced_by_a_mere_path() -> None:
+    arrays = EmbeddingsReady(step=1, split="test", path="a", points=np.zeros((2, 2), np.float32))
+    state = after(arrays, EmbeddingsReady(step=2, split="test", path="b"))
+    assert state.embeddings is arrays
+    assert after(EmbeddingsReady(step=2, split="test", path="b")).embeddings is not None
+
+
+def test_no_text_from_outside_can_move_the_cursor() -> None:
+    bad = "a\x1b[31m\x9bb\nc\u202e"
+    facts = DatasetFacts(bad, 1, 1, 1, (bad, "ok"), bad, unseen=False)
+    state = after(
+        PhaseChanged(step=0, phase="loading", detail=bad),
+        started(dataset=facts, run=bad),
+        Warned(step=0, code="x", message=bad),
+        evaluated(0, split=bad),
+        CheckpointSaved(step=0, path=bad, seconds=0.1, reason=bad),
+        Diverged(step=0, reason=bad, checkpoint=bad),
+        Failed(step=0, message=bad + "x" * 1000),
+    )
+    assert state.started is not None
+    assert isinstance(state.ended, Failed)
+    assert state.checkpoint is not None
+    assert state.diverged is not None
+    texts = [
+        state.detail,
+        state.started.run,
+        state.started.dataset.name,
+        *state.identity_names,
+        state.split,
+        state.checkpoint.path,
+        state.diverged.reason,
+        state.ended.message,
+        *(line.text for line in state.log),
+    ]
+    for text in texts:
+        assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e" for c in text), text
+        assert len(text) <= 400
+
+
+def test_loading_the_state_loads_no_drawing_and_no_training() -> None:
+    code = "import sys, reid_tui.view.state; print([m for m in ('plotext', 'torch', 'textual') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
