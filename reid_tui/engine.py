@@ -21,7 +21,7 @@ from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training import commands as cmd
-from reid_tui.training.events import AnyEvent, Failed, Listener, PhaseChanged, Stopped, Warned
+from reid_tui.training.events import AnyEvent, Failed, Listener, PhaseChanged, Stopped, Warned, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,13 +102,14 @@ def _run(
         _stop_if_told(inbox)
         recorder(PhaseChanged(step=0, phase="loading", detail=detail))
 
+    earlier = find_run(options.resume, Path(options.runs_dir)) if options.resume else None
     recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
     from reid_tui.data import catalog
     from reid_tui.training.device import pick_device, pick_precision
 
     device = pick_device(options.device)
     report("looking for the data")
-    resumed = _reopen(options) if options.resume else None
+    resumed = _reopen(earlier) if earlier else None
     if resumed:
         _check_same_run(options, resumed.checkpoint.manifest.config)
     spec = resumed.checkpoint.manifest.config.data if resumed else options.data
@@ -155,10 +156,9 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
-def _reopen(options: RunOptions) -> _Resumed:
+def _reopen(run: RunDirectory) -> _Resumed:
     from reid_tui.training.checkpoint import load_latest
 
-    run = find_run(options.resume or "", Path(options.runs_dir))
     checkpoint, passed_over = load_latest(run.checkpoints)
     return _Resumed(run, checkpoint, passed_over)
 
@@ -248,13 +248,13 @@ def _stop_if_told(inbox: CommandBox) -> None:
 
 
 def _replay(run: RunDirectory, listener: Listener | None) -> int:
-    """Hand earlier events on; returns the last number given."""
+    """Hand earlier events on, but for the ends of earlier parts; returns the last number given."""
     last = 0
     if not run.events.exists():
         return last
     for event in read_events(run.events):
         last = max(last, event.seq)
-        if listener is not None:
+        if listener is not None and not ends_run(event):
             listener(event)
     return last
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from reid_tui.engine import run_training
@@ -20,7 +19,7 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.view.state import RunState, fold
-from reid_tui.view.summary import summary_rows
+from reid_tui.view.summary import print_summary
 from reid_tui.view.text import amount, duration, fixed, rate
 from reid_tui.view.wording import log_line
 
@@ -170,14 +169,16 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     console = Console(stderr=True, highlight=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
-    before = {number: signal.signal(number, _stopper(inbox)) for number in (signal.SIGINT, signal.SIGTERM)}
+    stopper = _stopper(inbox)
+    before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         end = run_training(options, follower, inbox, steerable=False)
     finally:
         follower.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-    _summarize(follower.state, console if as_json else Console(highlight=False))
+    if follower.state.started is not None:
+        print_summary(follower.state, console if as_json else Console(highlight=False))
     if isinstance(end, ev.Failed):
         console.print(Text(f"reid-tui: {end.message}"), soft_wrap=True)
     return exit_code(end)
@@ -224,14 +225,3 @@ def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
         inbox.put(cmd.Stop(save=True, reason=name))
 
     return stop
-
-
-def _summarize(state: RunState, console: Console) -> None:
-    if state.started is None:
-        return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in summary_rows(state):
-        table.add_row(Text(label), Text(value))
-    console.print(table)

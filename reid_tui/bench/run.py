@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from rich.console import Console
 
@@ -14,10 +17,16 @@ from reid_tui.bench.measurements import MEASUREMENTS
 from reid_tui.bench.processes import Setup
 from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.bench.report import results_json, results_table, this_machine
-from reid_tui.errors import OK, UsageError
+from reid_tui.errors import OK, TERMINATED, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from reid_tui.bench.report import Result
+
+BUSY: Final = 0.25
+"""Runnable processes for each core from which on other work shows in the numbers."""
 
 
 def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, data: str, data_dir: str | None) -> int:
@@ -35,6 +44,7 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
         The exit code: 0 when everything could be measured, whether or not it reached its target.
 
     Raises:
+        SystemExit: on SIGTERM, after what is being measured was ended and the temporary files removed.
         UsageError: a number or a name that cannot be used.
         ReidTuiError: something that was measured failed.
     """
@@ -46,7 +56,9 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
         raise UsageError(f"--only must be one of {', '.join(MEASUREMENTS)}, not {unknown[0]!r}")
     talk = Console(stderr=True, highlight=False)
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="reid-tui-bench-") as folder:
+    if warning := load_warning():
+        talk.print(warning, markup=False)
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="reid-tui-bench-") as folder:
         setup = Setup(
             rounds=rounds,
             steps=steps,
@@ -64,3 +76,25 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
     else:
         Console().print(results_table(results, machine, rounds, steps))
     return OK
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind, so that no measured process outlives this one."""
+
+    def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    previous = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def load_warning() -> str:
+    """A sentence where other processes keep the machine busy, so that numbers would say little."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= BUSY * cores:
+        return ""
+    return f"other work keeps this machine busy (load {load:.1f} on {cores} cores): expect numbers that are too low"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _RAMP: Final = " .:-=+*#%@"
 _GAP: Final = 3
 _MOST_COLUMNS: Final = 32
-"""Wider images are shown at every second, third, ... pixel."""
+_TALL_LINES: Final = 20
+"""Pictures of more lines are halved where two pairs of them do not fit beside each other."""
 _MOST_NAMES: Final = 20
 
 
@@ -69,8 +70,9 @@ def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -
         DataError: fewer than two identities.
     """
     chosen = draw_epoch(dataset.train.identities, seed, 0)[:count]
+    step = _step(dataset.train.images, width)
     blocks = [
-        _pair(dataset, int(a), int(b), same=bool(same), color=color)
+        _pair(dataset, int(a), int(b), step, same=bool(same), color=color)
         for a, b, same in zip(chosen.first_P, chosen.second_P, chosen.same_P, strict=True)
     ]
     if not blocks:
@@ -79,25 +81,36 @@ def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -
     return Group(*(_beside(blocks[i : i + across]) for i in range(0, len(blocks), across)))
 
 
-def picture(image: UInt8Array, *, color: bool) -> list[Text]:
+def picture(image: UInt8Array, step: int = 1, *, color: bool) -> list[Text]:
     """One image as lines of equal width.
 
     Args:
         image: (C, H, W) uint8, C is 1 or 3.
+        step: each `step` x `step` pixels are shown as their mean, >= 1; what is left over at the rim is not shown.
         color: False for plain characters.
 
     Returns:
-        ceil(H / 2) lines of W cells; H and W after thinning to at most 32 columns.
+        Lines of W // step cells, half as many as pixels are shown one above the other, rounded up.
     """
-    step = -(-image.shape[2] // _MOST_COLUMNS)
-    thin = image[:, ::step, ::step]
-    if thin.shape[1] % 2:
-        thin = np.concatenate([thin, np.zeros_like(thin[:, :1])], axis=1)
-    pixels = np.broadcast_to(thin, (3, *thin.shape[1:])).transpose(1, 2, 0)
+    channels, height, width = image.shape
+    rows, columns = height // step, width // step
+    blocks = image[:, : rows * step, : columns * step].reshape(channels, rows, step, columns, step)
+    small = blocks.mean(axis=(2, 4)).astype(np.uint8)
+    if rows % 2:
+        small = np.concatenate([small, np.zeros_like(small[:, :1])], axis=1)
+    pixels = np.broadcast_to(small, (3, *small.shape[1:])).transpose(1, 2, 0)
     return [
         _colored(upper, lower) if color else _plain(upper, lower)
         for upper, lower in zip(pixels[::2], pixels[1::2], strict=True)
     ]
+
+
+def _step(images: UInt8Array, terminal_width: int) -> int:
+    """How far pictures are made smaller so that a pair is not taller than a terminal without need."""
+    height, width = int(images.shape[2]), int(images.shape[3])
+    step = -(-width // _MOST_COLUMNS)
+    two_pairs = 4 * (width // step) + 2 + _GAP
+    return 2 * step if height // step > 2 * _TALL_LINES and terminal_width < two_pairs else step
 
 
 def _colored(upper: UInt8Array, lower: UInt8Array) -> Text:
@@ -117,13 +130,15 @@ def _hex(rgb: list[int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def _pair(dataset: Dataset, first: int, second: int, *, same: bool, color: bool) -> list[Text]:
+def _pair(dataset: Dataset, first: int, second: int, step: int, *, same: bool, color: bool) -> list[Text]:
     """Both pictures beside each other, the verdict and the names below; lines of equal width."""
     train = dataset.train
     lines = [
         left.append(" ").append_text(right)
         for left, right in zip(
-            picture(train.images[first], color=color), picture(train.images[second], color=color), strict=True
+            picture(train.images[first], step, color=color),
+            picture(train.images[second], step, color=color),
+            strict=True,
         )
     ]
     width = len(lines[0])

@@ -85,7 +85,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             on_started: told once the run has a name.
             picture_folder: where `S` puts its pictures.
         """
-        super().__init__()
+        # Else the sixteen colours, or none, are turned into shades that the terminal does not have.
+        super().__init__(ansi_color=True if look.colors in ("16", "none") else None)
         self.session = session
         self.state = RunState()
         self.leaving = Leaving(exit_when_done=exit_when_done)
@@ -104,7 +105,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._opened = time.time()
         self.save_wanted = False
         """Whether the last order to stop was to save first."""
-        for theme in themes.THEMES:
+        for theme in themes.own_themes(look):
             self.register_theme(theme)
         self.theme = themes.default_theme(look)
         self._style = themes.chart_style(self.current_theme, self.theme_variables, look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SHARE: Final = 0.015
+SHARE: Final = 0.01
 """Of one core, for one panel."""
 LONGEST: Final = 10.0
 """Seconds; a slow machine still gets a picture now and then."""

@@ -44,7 +44,22 @@ LIGHT: Final = Theme(
     dark=False,
     variables={"frame": "#cdd5de", "frame-focus": "#7d8b99", "footer-key-foreground": "#00796b"},
 )
-THEMES: Final = (DARK, LIGHT)
+_DARK_256: Final = replace(
+    DARK,
+    foreground="#dadada",
+    background="#121212",
+    surface="#1c1c1c",
+    panel="#262626",
+    variables={**DARK.variables, "frame": "#3a3a3a", "frame-focus": "#767676"},
+)
+_LIGHT_256: Final = replace(
+    LIGHT,
+    foreground="#262626",
+    background="#ffffff",
+    surface="#eeeeee",
+    panel="#e4e4e4",
+    variables={**LIGHT.variables, "frame": "#d0d0d0", "frame-focus": "#808080"},
+)
 _ANSI: Final = {
     "frame": "ansi_bright_black",
     "frame-focus": "ansi_cyan",
@@ -65,6 +80,11 @@ def variables_for(theme: Theme) -> dict[str, str]:
         "quiet": background.blend(foreground, 0.62).hex,
         "faint": background.blend(foreground, 0.42).hex,
     }
+
+
+def own_themes(look: Look) -> tuple[Theme, Theme]:
+    """A dark and a light one. With 256 colours their greys are among the 24 that exist: tinted ones would turn blue."""
+    return (_DARK_256, _LIGHT_256) if look.colors == "256" else (DARK, LIGHT)
 
 
 def default_theme(look: Look) -> str:

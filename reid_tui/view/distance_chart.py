@@ -21,6 +21,7 @@ _FILLS: Final = {"block": ("█", "░", "▓"), "ascii": ("#", ":", "%")}
 """Same, different and both, where colours cannot tell."""
 _TALL: Final = 11
 """From this height on each line has a row of its own for its label."""
+_FARTHEST: Final = 1e9
 _HIGHEST_RATIO: Final = 6.0
 """A population may be drawn so many times higher than the other; what is higher is cut."""
 
@@ -49,6 +50,7 @@ def distance_chart(
     edges = np.array(distances.edges if distances else (), np.float64)
     if distances is None or len(edges) < 2 or not np.isfinite(edges).all() or edges[-1] <= max(edges[0], 0):
         return placeholder("distances appear with the first evaluation", width, height, style)
+    margin, threshold = (value if 0 <= value <= _FARTHEST else math.nan for value in (margin, threshold))
     grid = Grid(width, height, style)
     if grid.width < 1 or grid.height < 1:
         return grid.lines()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.view.grid import PLAIN, Grid, Look
+from reid_tui.view.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,8 @@ def spread(low: float, high: float, count: int, *, whole: bool = False) -> list[
 def decimal_ticks(low: float, high: float, count: int) -> tuple[Tick, ...]:
     """Values with as many decimal places as tell them apart."""
     values = spread(low, high, count)
+    if high >= 1e5:
+        return tuple((value, plain(value, 2)) for value in values)
     step = values[1] - values[0] if len(values) > 1 else max(abs(high), 1e-9)
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(round(step, places) - step) > step * 1e-6:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reid_tui.view.history import History, Mark
     from reid_tui.view.palette import ChartStyle, Role
 
+_HIGHEST: Final = 1e30
+_LOWEST: Final = 1e-30
 _LABEL_ROWS: Final = 3
 _MIN_EPOCH_HEIGHT: Final = 14
 
@@ -59,8 +61,9 @@ def loss_chart(
         `height` lines of `width` cells.
     """
     steps, raw, smooth = history.steps, history.losses, history.smoothed(smoothing)
+    raw, smooth = np.clip(raw, -_HIGHEST, _HIGHEST), np.clip(smooth, -_HIGHEST, _HIGHEST)
     if log:
-        drawn = (raw > 0) & (smooth > 0)
+        drawn = (raw > _LOWEST) & (smooth > _LOWEST)
         steps, raw, smooth = steps[drawn], np.log10(raw[drawn]), np.log10(smooth[drawn])
     if not len(steps):
         return placeholder("waiting for the first step", width, height, style)
@@ -106,8 +109,9 @@ def _log_axis(raw_log: Floats, smooth_log: Floats, rows: int) -> Axis:
         inside = [value for value in values if low <= math.log10(value) <= high]
         if len(inside) >= min(3, max(rows // 3, 1)):
             break
+    inside = inside or [10.0 ** ((low + high) / 2)]
     stride = math.ceil(len(inside) / max(rows // 2, 1))
-    ticks: tuple[Tick, ...] = tuple((math.log10(value), plain(value, 1)) for value in inside[::stride])
+    ticks: tuple[Tick, ...] = tuple((math.log10(value), plain(value, 2)) for value in inside[::stride])
     return Axis(low, high, ticks)
 
 

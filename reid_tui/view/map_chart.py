@@ -24,6 +24,7 @@ _OUTSIDE: Final = 0.5
 """Percent of the points that may lie beyond the border on each side."""
 _ROOM: Final = 1.08
 """Drawn span over the points' span."""
+_FARTHEST: Final = 1e30
 _Ints = NDArray[np.integer]
 
 
@@ -58,7 +59,7 @@ def map_chart(
     where = np.asarray(points, np.float64).reshape(-1, 2)
     identity = np.asarray(identities, np.int64)[: len(where)]
     finite = np.isfinite(where[: len(identity)]).all(axis=1)
-    where, identity = where[: len(identity)][finite], identity[finite]
+    where, identity = np.clip(where[: len(identity)][finite], -_FARTHEST, _FARTHEST), identity[finite]
     if not len(where):
         return placeholder("no finite embeddings to draw", width, height, style)
     grid = Grid(width, height, style)
@@ -148,9 +149,9 @@ def _free(place: tuple[int, int], taken: set[tuple[int, int]], gap: int) -> bool
 
 def _draw_scale(grid: Grid, margin: float | None, unit: float) -> None:
     """A bar as long as the margin, where one of readable length fits."""
-    if margin is None or not np.isfinite(margin) or grid.height < 8:
+    if margin is None or not 0 < margin < np.inf or grid.height < 8:
         return
-    cells = min(round(margin / unit), grid.width + 1)
+    cells = round(min(margin / unit, grid.width + 1))
     for label in (f" margin {amount(margin)}", f" {amount(margin)}"):
         if cells >= 3 and cells + len(label) + 1 <= grid.width:
             grid.text(0, grid.height - 1, "├" + "─" * (cells - 2) + "┤" + label, grid.inked("margin"))

@@ -58,7 +58,7 @@ def to_dots(values: Floats, low: float, high: float, dots: int) -> Dots:
         dots: how many there are.
     """
     span = high - low if high > low else 1.0
-    share = np.clip((np.asarray(values, np.float64) - low) / span, 0.0, 1.0)
+    share = (np.clip(np.asarray(values, np.float64), low, low + span) - low) / span
     return np.floor(share * max(dots - 1, 0) + 0.5).astype(np.int64)
 
 

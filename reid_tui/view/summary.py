@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from rich.text import Text
+
 from reid_tui.text import printable
 from reid_tui.training.events import Evaluated, Failed, Finished, Stopped
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
@@ -12,6 +14,8 @@ from reid_tui.view.wording import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
     from reid_tui.view.history import Mark
     from reid_tui.view.state import RunState
@@ -52,6 +56,14 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
         command = resume_command or f"reid-tui train --resume {state.started.run}"
         rows.append(("to go on", printable(command, LONGEST)))
     return [(label, text) for label, text in rows if text]
+
+
+def print_summary(state: RunState, console: Console, run_dir: str = "") -> None:
+    """Print the closing table. Long values are not broken by us, so that a path or a command can be copied whole."""
+    rows = summary_rows(state, run_dir)
+    width = max((len(label) for label, _ in rows), default=0)
+    for label, value in rows:
+        console.print(Text.assemble((f"{label:<{width}}", "bold"), "  ", value), soft_wrap=True)
 
 
 def _how_it_ended(state: RunState) -> str:

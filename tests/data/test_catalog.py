@@ -52,6 +52,7 @@ def test_places_are_searched_in_order(tiny_files: Tiny, tmp_path: Path, monkeypa
         tmp_path / "user",
         tmp_path / "environment",
         wanted / "FashionMNIST" / "raw",
+        wanted / "fashion-mnist",
         wanted,
     ):
         tiny_files.put(folder)

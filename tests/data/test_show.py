@@ -70,11 +70,27 @@ def test_half_blocks_carry_both_pixels_in_their_colors() -> None:
     assert "\x1b[38;2;1;2;3;48;2;250;128;0m▀" in found
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 32), (3, 63, 100), (1, 1, 1)])
-def test_pictures_keep_to_their_size(shape: tuple[int, int, int]) -> None:
-    lines = show.picture(np.zeros(shape, np.uint8), color=True)
-    assert len({len(line) for line in lines}) == 1
-    assert len(lines[0]) <= 32
+@pytest.mark.parametrize(
+    ("shape", "step", "lines", "columns"),
+    [((1, 28, 28), 1, 14, 28), ((3, 64, 32), 2, 16, 16), ((3, 63, 33), 1, 32, 33), ((1, 1, 1), 1, 1, 1)],
+)
+def test_pictures_keep_to_their_size(shape: tuple[int, int, int], step: int, lines: int, columns: int) -> None:
+    for color in (True, False):
+        found = show.picture(np.zeros(shape, np.uint8), step, color=color)
+        assert [len(line) for line in found] == [columns] * lines
+
+
+def test_smaller_picture_shows_means() -> None:
+    image = np.array([[[0, 100, 8, 8], [100, 200, 8, 8]]], dtype=np.uint8)
+    line = show.picture(image, 2, color=True)[0]
+    assert [str(span.style).split(" ")[0] for span in line.spans] == ["#646464", "#080808"]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(133, 32), (132, 16), (80, 16)])
+def test_tall_pictures_are_halved_unless_two_pairs_fit(people_set: Dataset, width: int, lines: int) -> None:
+    found = text(show.pairs(people_set, 2, 0, width, color=False), width).split("\n")
+    assert next(number for number, line in enumerate(found) if "SAME" in line or "DIFFERENT" in line) == lines
+    assert max(map(len, found)) <= width
 
 
 @pytest.mark.parametrize(("width", "rows"), [(1, 4), (11, 4), (24, 4), (25, 2), (80, 1)])

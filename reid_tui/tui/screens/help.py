@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
@@ -18,15 +20,20 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final[tuple[tuple[Group, ...], ...]] = (("training", "application"), ("panels", "plots"))
 _LABEL: Final = 10
+_TEXT: Final = 27
+"""Cells."""
 
 
 class HelpScreen(ModalScreen[None]):
     """Closed by any of the keys that open or leave something."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-one-column"), (78, "-two-columns")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter,space", "dismiss", show=False),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-one-column"), (78, "-two-columns")]
 
     def compose(self) -> ComposeResult:
         """Both columns in a box that scrolls where it is too high."""
@@ -51,14 +58,10 @@ def _lines(groups: tuple[Group, ...]) -> list[Content]:
 
 
 def _key_lines(key: Key) -> list[Content]:
-    """The label in a column of its own; a long one goes on below."""
-    labels, rest = [""], key.label.split(", ")
-    for index, part in enumerate(rest):
-        word = part + (", " if index < len(rest) - 1 else "")
-        if labels[-1] and len(labels[-1] + word.rstrip()) > _LABEL:
-            labels.append("")
-        labels[-1] += word
+    """Label and description in columns of their own; what is too long goes on below."""
+    labels = textwrap.wrap(key.label, _LABEL)
+    texts = textwrap.wrap(key.description, _TEXT)
     return [
-        Content.assemble((f"{label.rstrip():<{_LABEL}} ", "$text-accent"), key.description if i == 0 else "")
-        for i, label in enumerate(labels)
+        Content.assemble((f"{label:<{_LABEL}} ", "$text-accent"), text)
+        for label, text in zip_longest(labels, texts, fillvalue="")
     ]

@@ -50,6 +50,7 @@ class MainScreen(Screen[None]):
         self.area = PanelArea((LossPanel(), MapPanel(), DistancesPanel(), NumbersPanel(), LogPanel()))
         self._changed = changed
         self._identities = 0
+        self._turn = 0
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -59,14 +60,18 @@ class MainScreen(Screen[None]):
         yield Static(id="too-small", markup=False)
 
     def draw(self, state: RunState, style: ChartStyle, now: float) -> None:
-        """Bring every visible widget up to date, each at most once."""
+        """Bring every visible widget up to date: what is urgent at once, of the rest one widget a tick, in turn.
+
+        Textual repaints the rectangle around all that changed: two far apart cost more than one after the other.
+        """
         self._identities = len(state.identity_names)
         frame = Frame(style, state, self.controls, self.area.arrangement.tabs)
-        self.header.update(frame, now)
         self.footer.update(frame)
-        for panel in self.area.panels:
-            if panel.display:
-                panel.update(frame, now)
+        widgets: tuple[Header | Panel, ...] = (self.header, *(panel for panel in self.area.panels if panel.display))
+        first, drawn = self._turn % len(widgets), False
+        for index in range(first, first + len(widgets)):
+            if widgets[index % len(widgets)].update(frame, now, patient=drawn):
+                drawn, self._turn = True, index + 1
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when nothing useful fits."""

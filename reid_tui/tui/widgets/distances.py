@@ -25,7 +25,7 @@ class DistancesPanel(Panel):
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """New distances or scores."""
-        return (frame.state.distances, frame.state.scores)
+        return (frame.state.distances, frame.state.history.evaluations)
 
     def draw(self, frame: Frame) -> None:
         """Histogram and lines."""

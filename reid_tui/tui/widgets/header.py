@@ -47,17 +47,19 @@ class Header(Canvas):
     def __init__(self) -> None:
         super().__init__(id="header")
         self._pace = Pace(0.25)
-        self._drawn: object = None
+        self._drawn: tuple[object, RunState] | None = None
 
-    def update(self, frame: Frame, now: float) -> None:
-        """Draw if something changed and the pace allows."""
+    def update(self, frame: Frame, now: float, *, patient: bool) -> bool:
+        """Draw if something changed and the pace allows; the same contract as a panel's."""
         state, width = frame.state, self.size.width
         urgent = (state.badge, state.detail, state.ended, state.started, width)
-        if self._drawn == urgent and not self._pace.due(now):
-            return
-        self._drawn = urgent
+        hurried = self._drawn is None or self._drawn[0] != urgent
+        if self._drawn == (urgent, state) or (not hurried and (patient or not self._pace.due(now))):
+            return False
+        self._drawn = (urgent, state)
         self._pace.drawn(now, 0.0)
         self.show([identity_line(state, width), progress_line(state, width)])
+        return not hurried
 
 
 def identity_line(state: RunState, width: int) -> Content:

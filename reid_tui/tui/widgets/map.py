@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reid_tui.tui.frame import Frame
 
-LEGEND_FROM: Final = 40
+LEGEND_FROM: Final = 36
 """Columns of the panel's inside from which the legend stands beside the plot."""
 
 

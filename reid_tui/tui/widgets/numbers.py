@@ -41,7 +41,7 @@ class NumbersPanel(Panel):
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
         """What the person turned."""
-        return (repr(frame.state.margin), repr(frame.state.lr), frame.state.scores)
+        return (repr(frame.state.margin), repr(frame.state.lr), frame.state.history.evaluations)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """Any event may change a number, and so may the machine."""

@@ -64,22 +64,30 @@ class Panel(Widget):
         """The current value, for the lower edge."""
         return ""
 
-    def update(self, frame: Frame, now: float, cost_clock: Callable[[], float] = time.thread_time) -> bool:
+    def update(
+        self, frame: Frame, now: float, *, patient: bool, cost_clock: Callable[[], float] = time.thread_time
+    ) -> bool:
         """Draw if something changed and the pace allows. Called once a tick.
 
+        Args:
+            frame: what to draw.
+            now: seconds.
+            patient: leave what is not urgent for another tick.
+            cost_clock: counts the processor's seconds.
+
         Returns:
-            Whether it was drawn.
+            Whether it drew something that was not urgent.
         """
         size = self.canvas.size
         if not size.width or not size.height:
             return False
         urgent = (self.urgent(frame), frame.style, frame.tabs, size)
         routine = self.routine(frame)
-        if self._drawn is not None:
-            if self._drawn == (urgent, routine):
-                return False
-            if self._drawn[0] == urgent and not self._pace.due(now):
-                return False
+        if self._drawn == (urgent, routine):
+            return False
+        hurried = self._drawn is None or self._drawn[0] != urgent
+        if not hurried and (patient or not self._pace.due(now)):
+            return False
         began = cost_clock()
         try:
             self.draw(frame)
@@ -89,7 +97,7 @@ class Panel(Widget):
             self._show_failure(error)
         self._drawn = (urgent, routine)
         self._pace.drawn(now, cost_clock() - began)
-        return True
+        return not hurried
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual's, but a new title repaints the two edges and not all that stands between them."""
@@ -102,13 +110,15 @@ class Panel(Widget):
     def _label(self, frame: Frame) -> None:
         """Title with its number key, or all who share the place; the current value below."""
         names = frame.tabs if self.key in frame.tabs else (self.key,)
+        roomy = sum(len(name) + 4 for name in names) <= self.outer_size.width - 4
         parts: list[Content | tuple[str, str]] = []
         for name in names:
             if parts:
                 parts.append(("  ", ""))
             chosen = name == self.key
-            parts.append((f"{PANELS.index(name) + 1} ", "$accent" if chosen else "$faint"))
-            parts.append((name, "bold" if chosen else "$quiet"))
+            parts.append((str(PANELS.index(name) + 1), "$accent" if chosen else "$faint"))
+            if chosen or roomy:
+                parts.append((f" {name}", "bold" if chosen else "$quiet"))
         title, value = Content.assemble(*parts), printable(self.value(frame))
         text = (title.plain, value)
         if text != self._frame_text:

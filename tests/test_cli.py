@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from reid_tui import __version__
+from reid_tui.cli import RUN_OPTIONS, run
+from reid_tui.config import RunOptions
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    """Exit code and the one line on stderr."""
+    code = run(list(argv))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, captured.err
+    return code, captured.err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"reid-tui {__version__}\n"
+
+
+def test_every_option_is_a_field_and_the_other_way_round() -> None:
+    assert {option.name for option in RUN_OPTIONS} == set(RunOptions.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("before", [[], ["train"]])
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--epochs", "0", "whole number from 1"),
+        ("--epochs", "abc", "'abc'"),
+        ("--steps", "-3", "whole number from 1"),
+        ("--batch-size", "1", "from 2 to 65536"),
+        ("--batch-size", "1000000", "from 2 to 65536"),
+        ("--lr", "0", "above 0"),
+        ("--lr", "nan", "'nan'"),
+        ("--margin", "-1", "above 0"),
+        ("--margin", "inf", "'inf'"),
+        ("--seed", "-1", "from 0"),
+        ("--embedding-dim", "1", "from 2"),
+        ("--eval-every", "0", "above 0"),
+        ("--data", "imagenet", "fashion-mnist, mnist, kmnist, pedestrians"),
+        ("--preset", "x", "tutorial, fast"),
+        ("--model", "resnet", "tutorial"),
+        ("--loss", "triplet", "contrastive"),
+        ("--pairs", "hard", "random, batch"),
+        ("--precision", "fp8", "auto, fp32, bf16"),
+        ("--device", "tpu", "auto, cpu, cuda, cuda:N or mps"),
+        ("--name", "../up", "1 to 64 letters"),
+        ("--frobnicate", "1", "No such option"),
+    ],
+)
+def test_one_line_with_the_value_and_exit_2(
+    before: list[str], option: str, value: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, line = said(capsys, *before, option, value)
+    assert code == 2
+    assert line.startswith("reid-tui: ")
+    assert words in line
+    assert option in line
+
+
+def test_options_before_a_command_are_not_lost_silently(capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = said(capsys, "--margin", "2", "train")
+    assert code == 2
+    assert "--margin stands before 'train'" in line
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "trian")[0] == 2
+
+
+@pytest.mark.parametrize(("option", "value"), [("--fps", "0"), ("--glyphs", "emoji"), ("--color", "pink")])
+def test_screen_options(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, option, value)[0] == 2
+
+
+def test_progress_and_bench_and_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "train", "--progress", "loud")[0] == 2
+    assert said(capsys, "bench", "--rounds", "0")[0] == 2
+    code, line = said(capsys, "data", "nope\x1b[31m")
+    assert code == 2
+    assert "\x1b" not in line
+
+
+def test_without_a_terminal_the_dashboard_names_the_headless_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, line = said(capsys)
+    assert code == 2
+    assert "reid-tui train" in line
+
+
+def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--epochs", "0", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_parser_is_not_asked_about_a_path_of_a_runs_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    (tmp_path / "file").write_text("")  # type: ignore[attr-defined]
+    code, line = said(capsys, "train", "--runs-dir", f"{tmp_path}/file/runs")
+    assert code == 2
+    assert "--runs-dir" in line

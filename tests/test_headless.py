@@ -1,0 +1,194 @@
+"""The installed command without a terminal: streams, exit codes, signals, resume. Real data, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_tui.training.checkpoint import load_latest, manifests
+
+COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
+LONG = ["--batch-size", "4", "--epochs", "1000", "--eval-every", "1000"]
+
+
+def train(folder: Path, *argv: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "--runs-dir", str(folder), *argv], capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def losses(lines: list[dict[str, Any]]) -> dict[int, float]:
+    return {line["step"]: line["loss"] for line in lines if line["event"] == "progress"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """Folder and JSON lines of an uninterrupted run of 8 steps."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = train(folder, "--steps", "8", "--batch-size", "8", "--json")
+    assert done.returncode == 0, done.stderr
+    return next(folder.glob("*-pedestrians")), lines_of(done.stdout)
+
+
+def test_the_stream_is_the_log_and_follows_the_contract(whole: tuple[Path, list[dict[str, Any]]]) -> None:
+    run, lines = whole
+    started = next(i for i, line in enumerate(lines) if line["event"] == "run_started")
+    assert lines[started:] == lines_of((run / "events.jsonl").read_text())
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert all(line["time"] > 1.7e9 and line["step"] >= 0 for line in lines)
+    expected = {
+        "run_started": "schema run device precision dataset model parameters batch_size pairs margin lr seed epochs "
+        "total_steps config",
+        "progress": "step epoch loss margin lr pairs_seen pairs_per_s wall_s",
+        "evaluated": "step epoch split images rank1 map auc eer threshold d_prime",
+        "embeddings_ready": "step split path",
+        "distances_ready": "step edges same different",
+        "checkpoint_saved": "path seconds",
+        "finished": "reason steps wall_s loss",
+    }
+    for event, names in expected.items():
+        found = next(line for line in lines if line["event"] == event)
+        assert set(names.split()) <= set(found), event
+    assert {"name", "train_images", "test_images", "identities"} <= set(lines[started]["dataset"])
+    assert lines[-1]["event"] == "finished"
+    assert sorted(losses(lines)) == list(range(1, 9))
+
+
+def test_what_lies_in_the_run_directory(whole: tuple[Path, list[dict[str, Any]]]) -> None:
+    run, lines = whole
+    config = json.loads((run / "config.json").read_text())
+    assert config["config"]["batch_size"] == 8
+    assert (
+        config["dataset"]["source"]
+        == next(line for line in lines if line["event"] == "run_started")["dataset"]["source"]
+    )
+    assert set(config["versions"]) >= {"torch", "numpy", "reid_tui"}
+    for path in run.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_resume_equals_the_uninterrupted_run(whole: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+    first = train(tmp_path, "--steps", "5", "--batch-size", "8", "--json", "--name", "cut")
+    assert first.returncode == 0, first.stderr
+    second = train(tmp_path, "--resume", "cut", "--steps", "8", "--json")
+    assert second.returncode == 0, second.stderr
+    run, lines = whole
+    assert losses(lines_of(first.stdout)) | losses(lines_of(second.stdout)) == losses(lines)
+    mine, theirs = (load_latest(path / "checkpoints")[0] for path in (next(tmp_path.glob("*-cut")), run))
+    assert mine.manifest.sha256 == theirs.manifest.sha256
+    log = lines_of((next(tmp_path.glob("*-cut")) / "events.jsonl").read_text())
+    assert [line["seq"] for line in log] == sorted({line["seq"] for line in log})
+
+    again = train(tmp_path, "--resume", "cut", "--steps", "8")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "is finished at step 8" in again.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--resume", "nope"], "no run 'nope'"),
+        (["--resume", "latest", "--embedding-dim", "3"], "--embedding-dim 3 does not fit the run to resume"),
+        (["--device", "cuda"], "--device cuda"),
+    ],
+)
+def test_bad_input_is_one_last_line_and_exit_2(
+    argv: list[str], words: str, whole: tuple[Path, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    before = sorted(whole[0].parent.rglob("*"))
+    done = train(whole[0].parent, "--progress", "none", *argv)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr
+    assert sorted(whole[0].parent.rglob("*")) == before
+
+
+def test_no_usable_checkpoint_and_changed_data(whole: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+    done = train(tmp_path, "--steps", "2", "--batch-size", "8", "--name", "run")
+    assert done.returncode == 0, done.stderr
+    assert "step 2/2" not in done.stdout
+    (manifest,) = manifests(next(tmp_path.glob("*-run")) / "checkpoints")
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "data_fingerprint": "0" * 64}))
+    changed = train(tmp_path, "--resume", "run", "--steps", "4", "--progress", "none")
+    assert changed.returncode == 2
+    assert "the data of pedestrians changed since the run" in changed.stderr
+    manifest.with_suffix(".safetensors").write_bytes(b"\x80\x04pickle")
+    broken = train(tmp_path, "--resume", "run", "--steps", "4", "--progress", "none")
+    assert broken.returncode == 2
+    assert "no usable checkpoint" in broken.stderr
+    assert "step-00000002.safetensors: 8 bytes instead of" in broken.stderr
+
+
+def start_until_step(folder: Path, step: int) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*COMMAND, "--runs-dir", str(folder), "--json", "--name", "run", *LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        value = json.loads(line)
+        if value["event"] == "progress" and value["step"] >= step:
+            return process
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    process = start_until_step(tmp_path, 3)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    last = lines_of(out)[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", number.name, True)
+    run = next(tmp_path.glob("*-run"))
+    assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
+    assert f"reid-tui train --resume {run}" in err
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    process = start_until_step(tmp_path, 3)
+    os.kill(process.pid, signal.SIGSTOP)  # both signals are pending when it goes on
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (130, 143)
+    assert "stopped at once" in err
+
+
+def test_stdout_that_goes_away_does_not_stop_training(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--runs-dir", str(tmp_path), "--json", "--steps", "4", "--batch-size", "4"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        err = process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert "training goes on" in err
+    (log,) = tmp_path.glob("*/events.jsonl")
+    assert lines_of(log.read_text())[-1]["event"] == "finished"

@@ -1,0 +1,231 @@
+"""The parts that need no screen: steering, leaving, pace, toasts, title, footer and header texts."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from reid_tui.errors import DIVERGED, OK
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.tui.keys import KEYS, markdown_table
+from reid_tui.tui.leaving import Leaving
+from reid_tui.tui.notices import MOST, notices
+from reid_tui.tui.pace import Pace
+from reid_tui.tui.steering import Steering
+from reid_tui.tui.title import terminal_title, title_sequence
+from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
+from reid_tui.tui.widgets.footer import hints
+from reid_tui.tui.widgets.header import bar, identity_line, progress_line
+from reid_tui.tui.widgets.numbers import line, lines
+from reid_tui.view.numbers import NumberRow, number_rows
+from reid_tui.view.run_state import RunState
+from reid_tui.view.state import fold
+from tests.tui.rig import Script
+
+
+def state_after(*, steps: int = 40, **start: object) -> RunState:
+    script = Script()
+    script.run_started(**start)
+    script.evaluate()
+    script.train(steps)
+    return fold(RunState(), script.drain())
+
+
+def test_margin_keys_faster_than_answers_add_up() -> None:
+    sent: list[cmd.Command] = []
+    steering, state = Steering(sent.append), state_after()
+    for _ in range(3):
+        assert steering.turn_margin(state, 0.05)
+    assert sent == [cmd.SetMargin(1.05), cmd.SetMargin(1.1), cmd.SetMargin(1.15)]
+    steering.answered([ev.MarginChanged(step=1, old=1.0, new=1.05)])
+    steering.turn_margin(state, 0.05)
+    assert sent[-1] == cmd.SetMargin(1.2)
+    steering.answered([ev.MarginChanged(step=1, old=1.0, new=1.2)])
+    steering.turn_margin(fold(state, [ev.MarginChanged(step=1, old=1.0, new=1.2)]), -0.05)
+    assert sent[-1] == cmd.SetMargin(1.15)
+
+
+def test_a_refused_margin_is_forgotten() -> None:
+    sent: list[cmd.Command] = []
+    steering, state = Steering(sent.append), state_after()
+    steering.set_margin(-1)
+    steering.answered([ev.CommandRefused(step=1, command="set_margin", reason="too low")])
+    steering.turn_margin(state, 0.05)
+    assert sent[-1] == cmd.SetMargin(1.05)
+
+
+def test_no_margin_before_it_is_known() -> None:
+    sent: list[cmd.Command] = []
+    assert not Steering(sent.append).turn_margin(RunState(), 0.05)
+    assert not sent
+
+
+def test_pause_twice_is_pause_and_resume() -> None:
+    sent: list[cmd.Command] = []
+    steering, state = Steering(sent.append), state_after()
+    steering.toggle_pause(state)
+    steering.toggle_pause(state)
+    steering.answered([ev.Paused(step=1)])
+    steering.toggle_pause(fold(state, [ev.Paused(step=1)]))
+    assert sent == [cmd.Pause(), cmd.Resume(), cmd.Pause()]
+
+
+FINISHED = ev.Finished(step=1, reason="epochs", steps=1, wall_s=1, loss=0.1)
+STOPPED = ev.Stopped(step=1, reason="asked", saved=True)
+
+
+def started_leaving(*, exit_when_done: bool = False) -> Leaving:
+    leaving = Leaving(exit_when_done=exit_when_done)
+    script = Script()
+    script.run_started()
+    leaving.note(script.drain())
+    return leaving
+
+
+def test_a_finished_run_stays_on_the_screen_unless_told_otherwise() -> None:
+    leaving = started_leaving()
+    leaving.note([FINISHED])
+    assert (leaving.due, leaving.code) == (False, OK)
+    leaving = started_leaving(exit_when_done=True)
+    leaving.note([FINISHED])
+    assert leaving.due
+
+
+def test_asked_to_stop_it_leaves_at_the_end() -> None:
+    leaving = started_leaving()
+    leaving.asked = True
+    assert not leaving.due
+    leaving.note([STOPPED])
+    assert (leaving.due, leaving.code) == (True, OK)
+
+
+def test_a_failure_before_the_run_leaves_with_its_code() -> None:
+    leaving = Leaving(exit_when_done=False)
+    leaving.note([ev.Failed(step=0, message="no data", exit_code=2)])
+    assert (leaving.due, leaving.code) == (True, 2)
+
+
+@pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_signals_have_their_codes(signal: str, code: int) -> None:
+    leaving = started_leaving()
+    leaving.signal = signal
+    leaving.note([STOPPED])
+    assert (leaving.due, leaving.code) == (True, code)
+
+
+def test_diverged_and_stopped_is_3_unless_it_went_on() -> None:
+    leaving = started_leaving()
+    leaving.note([ev.Diverged(step=1, reason="nan", checkpoint="")])
+    assert leaving.code == DIVERGED
+    leaving.note([STOPPED])
+    assert leaving.code == DIVERGED
+    leaving = started_leaving()
+    leaving.note([ev.Diverged(step=1, reason="nan", checkpoint=""), ev.Resumed(step=1), STOPPED])
+    assert leaving.code == OK
+
+
+def test_pace_grows_with_cost() -> None:
+    pace = Pace(0.5)
+    assert pace.due(0.0)
+    pace.drawn(0.0, 0.001)
+    assert not pace.due(0.49)
+    assert pace.due(0.5)
+    pace.drawn(1.0, 0.05)
+    assert not pace.due(4.0)
+    pace.drawn(1.0, 99.0)
+    assert pace.due(11.0)
+
+
+def test_toasts_are_few_and_the_last_of_a_kind() -> None:
+    turned = [ev.MarginChanged(step=1, old=1 + i, new=2 + i) for i in range(5)]
+    assert [item.text for item in notices(turned)] == ["margin 5.00 → 6.00"]
+    many = [ev.Warned(step=1, code="x", message=f"number {i}") for i in range(9)]
+    assert len(notices(many)) == MOST
+    assert notices([ev.Paused(step=1)]) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "severity"),
+    [
+        (ev.CommandRefused(step=1, command="set_margin", reason="no"), "warning"),
+        (ev.Warned(step=1, code="save_failed", message="disk full"), "warning"),
+        (ev.Diverged(step=1, reason="nan", checkpoint="c"), "error"),
+        (ev.Failed(step=1, message="boom"), "error"),
+        (FINISHED, "information"),
+        (ev.CheckpointSaved(step=1, path="c", seconds=1, reason="asked"), "information"),
+    ],
+)
+def test_toast_severity(event: ev.AnyEvent, severity: str) -> None:
+    assert [item.severity for item in notices([event])] == [severity]
+
+
+def test_title_is_printable_ascii() -> None:
+    facts = ev.DatasetFacts("d\x1b]0;evil\x07é" * 30, 1, 1, 1, (), "", unseen=False)
+    title = terminal_title(state_after(dataset=facts))
+    assert title.isascii()
+    assert title.isprintable()
+    assert len(title) <= 80
+    assert title_sequence("x") == "\x1b]2;x\x07"
+    assert terminal_title(RunState()) == "LOADING - reid-tui"
+    assert terminal_title(state_after()).startswith("0% TRAINING fashion-mnist")
+
+
+def test_footer_has_at_most_seven_hints_that_work() -> None:
+    words = [word for _, word, _ in hints(state_after())]
+    assert words == ["pause", "margin", "save", "zoom", "help", "quit"]
+    paused = fold(state_after(), [ev.Paused(step=40)])
+    words = [word for _, word, _ in hints(paused)]
+    assert words == ["resume", "step", "margin", "save", "zoom", "help", "quit"]
+    assert len(words) <= MOST_HINTS
+    assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_header_lines_are_exactly_as_wide_as_the_screen(width: int) -> None:
+    for state in (RunState(), state_after(), state_after(total_steps=1_000_000_000), fold(state_after(), [FINISHED])):
+        assert identity_line(state, width).cell_length == width
+        assert progress_line(state, width).cell_length == width
+
+
+def test_header_keeps_what_matters_most() -> None:
+    narrow = identity_line(state_after(), 60).plain
+    assert "fashion-mnist" in narrow
+    assert narrow.rstrip().endswith("TRAINING")
+    assert "epoch 1/5" in progress_line(state_after(), 60).plain
+    assert "ETA" in progress_line(state_after(), 80).plain
+
+
+def test_bar_shows_the_share() -> None:
+    assert bar(0.5, 10).plain == "━" * 5 + "─" * 5
+    assert bar(1.0, 0).plain == ""
+
+
+@pytest.mark.parametrize("width", [10, 27, 34, 60])
+@pytest.mark.parametrize("height", [1, 5, 10, 19])
+def test_numbers_fit_their_place(width: int, height: int) -> None:
+    found = lines(number_rows(state_after()), width, height)
+    assert len(found) <= height
+    if width >= 27:
+        assert all(item.cell_length <= width for item in found)
+
+
+def test_numbers_keep_scores_where_rows_are_few() -> None:
+    text = "\n".join(item.plain for item in lines(number_rows(state_after()), 27, 10))
+    for label in ("loss", "margin", "rank-1", "mAP", "AUC", "EER", "steps"):
+        assert label in text
+
+
+def test_a_long_change_gives_way_to_the_value() -> None:
+    row = NumberRow("learning rate", "0.000123", "was 0.00123456", "flat")
+    assert "0.000123" in line(row, 27).plain
+    assert "was" not in line(row, 27).plain
+
+
+def test_every_key_once_and_in_the_readme_table() -> None:
+    names = [name for key in KEYS for name in key.keys]
+    assert len(names) == len(set(names))
+    table = markdown_table()
+    assert all(key.description in table for key in KEYS)
+    assert math.isclose(table.count("\n"), len(KEYS) + 1)
