@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.view.grid import PLAIN, Grid, Look
 from reid_tui.view.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from reid_tui.view.grid import Grid
 
 MIN_WIDTH: Final = 24
 MIN_HEIGHT: Final = 7
@@ -111,18 +112,3 @@ def draw_axes(grid: Grid, area: Area, x: Axis, y: Axis, x_marks: Sequence[int] =
         if grid.blank(max(start - 1, 0), base + 1, len(label) + (start > 0)):
             grid.text(start, base + 1, label, look)
             grid.put(column, base, "┼" if column in x_marks else "┬", look)
-
-
-def label_beside(grid: Grid, area: Area, column: int, rows: Sequence[int], text: str, look: Look = PLAIN) -> bool:
-    """Write a label right or left of a vertical line, in the first of `rows` where it covers no other label.
-
-    Returns:
-        Whether there was room.
-    """
-    for row in rows:
-        for start in (column + 1, column - len(text)):
-            inside = area.left <= start and start + len(text) <= area.left + area.columns
-            if inside and grid.blank(start, row, len(text)):
-                grid.text(start, row, text, look)
-                return True
-    return False

@@ -16,7 +16,6 @@ from reid_tui.view.frame import (
     Tick,
     decimal_ticks,
     draw_axes,
-    label_beside,
     nice_ceiling,
     spread,
 )
@@ -153,8 +152,9 @@ def _label_marks(grid: Grid, area: Area, x: Axis, marks: tuple[Mark, ...]) -> No
     """Name each line at the top, newest first; of several in one column the newest alone."""
     if area.rows < 2 or not marks:
         return
-    labels = Grid(grid.width, grid.height, grid.style)
     rows = range(min(_LABEL_ROWS, max(area.rows // 4, 1)))
+    columns = {area.column(x.share(mark.step)) for mark in marks}
+    taken: list[tuple[int, int, int]] = []
     named: set[tuple[str, int]] = set()
     for mark in reversed(marks):
         column = area.column(x.share(mark.step))
@@ -162,10 +162,23 @@ def _label_marks(grid: Grid, area: Area, x: Axis, marks: tuple[Mark, ...]) -> No
             continue
         named.add((mark.kind, column))
         text = f"m {amount(mark.new)}" if mark.kind == "margin" else f"lr {plain(mark.new)}"
-        label_beside(labels, area, column, rows, text, grid.inked(_role(mark), bold=True))
-    for row in rows:
-        for column in range(grid.width):
-            if (char := labels.char(column, row)) and not labels.blank(column, row, 1):
-                grid.put(column, row, char, labels.look(column, row))
-            elif column and labels.char(column - 1, row).isalpha():
-                grid.put(column, row, " ")
+        free = _places(area, column, rows, len(text), taken)
+        # Rather in a lower row than over another line.
+        clear = [place for place in free if columns.isdisjoint(range(place[0], place[0] + len(text)))]
+        if free:
+            start, row = (clear or free)[0]
+            taken.append((row, start, start + len(text)))
+            grid.text(start, row, text, grid.inked(_role(mark), bold=True))
+
+
+def _places(
+    area: Area, column: int, rows: range, width: int, taken: list[tuple[int, int, int]]
+) -> list[tuple[int, int]]:
+    """(column, row) right and left of a line, row by row, where no other label stands."""
+    return [
+        (start, row)
+        for row in rows
+        for start in (column + 1, column - width)
+        if area.left <= start and start + width <= area.left + area.columns
+        if all(row != other or start >= end or start + width <= first for other, first, end in taken)
+    ]

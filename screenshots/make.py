@@ -1,0 +1,96 @@
+"""Makes every picture in this folder from real runs: `uv run python screenshots/make.py`. Takes about five minutes.
+
+Needs tmux, Fashion-MNIST and the DejaVu fonts.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from screenshots.picture import draw
+from tests.tmux import Tmux
+
+HERE = Path(__file__).parent
+COMMAND = [sys.executable, "-m", "reid_tui"]
+DATA = ["--data", "fashion-mnist"]
+
+
+def at_step(step: int) -> Callable[[str], bool]:
+    """True once the header's step counter has reached `step`."""
+
+    def reached(screen: str) -> bool:
+        found = re.search(r"([\d,]+)\s*/\s*[\d,]+", screen)
+        return found is not None and int(found[1].replace(",", "")) >= step
+
+    return reached
+
+
+def shoot(terminal: Tmux, name: str) -> None:
+    draw(terminal.colored(), HERE / f"{name}.png")
+    print(f"{name}.png")
+
+
+def dashboard(folder: Path) -> None:
+    """One whole tutorial run at 120x40: mid-training, paused with another margin, help, the final map."""
+    with Tmux(120, 40, folder) as terminal:
+        terminal.run(*COMMAND, *DATA, "--name", "tutorial")
+        terminal.until(at_step(1500), 600)
+        shoot(terminal, "training")
+        terminal.press("Space")
+        terminal.until(lambda screen: "PAUSED" in screen, 30)
+        for _ in range(6):
+            terminal.press("+")
+        terminal.until(lambda screen: "1.30" in screen, 30)
+        shoot(terminal, "paused")
+        terminal.press("?")
+        terminal.until(lambda screen: "palette" in screen, 30)
+        shoot(terminal, "help")
+        terminal.press("Escape")
+        for _ in range(6):
+            terminal.press("-")
+        terminal.press("Space")
+        terminal.until(lambda screen: "DONE" in screen, 900)
+        shoot(terminal, "done")
+        terminal.press("0", "2")
+        terminal.press("q")
+        terminal.until(lambda screen: "verification" in screen, 60)
+        shoot(terminal, "summary")
+
+
+def small_and_large(folder: Path) -> None:
+    with Tmux(80, 24, folder) as terminal:
+        terminal.run(*COMMAND, *DATA, "--name", "small")
+        terminal.until(at_step(600), 600)
+        shoot(terminal, "small")
+        terminal.resize(200, 60)
+        terminal.until(at_step(1000), 600)
+        shoot(terminal, "large")
+        terminal.press("q", "q")
+
+
+def headless(folder: Path) -> None:
+    with Tmux(110, 30, folder) as terminal:
+        terminal.run(*COMMAND, "train", *DATA, "--epochs", "1", "--name", "headless")
+        terminal.until(lambda screen: "verification" in screen, 900)
+        shoot(terminal, "headless")
+
+
+def pairs(folder: Path) -> None:
+    with Tmux(120, 44, folder, {"COLORTERM": "truecolor"}) as terminal:
+        terminal.run(*COMMAND, "data", "fashion-mnist", "--pairs", "2")
+        terminal.until(lambda screen: screen.count("$") >= 2, 120)
+        shoot(terminal, "pairs")
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as made:
+        for make in (dashboard, small_and_large, headless, pairs):
+            if not wanted or make.__name__ in wanted:
+                make(Path(made))

@@ -1,0 +1,158 @@
+"""Every way out, and what it sends and returns."""
+
+from __future__ import annotations
+
+import pytest
+
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.tui.screens.quit import QuitScreen
+from tests.tui.rig import Rig, Script, dashboard
+
+STOP = cmd.Stop(save=True, reason="asked")
+DROP = cmd.Stop(save=False, reason="asked")
+FINISHED = ev.Finished(step=40, reason="epochs", steps=40, wall_s=1, loss=0.1)
+
+
+async def ask(rig: Rig) -> None:
+    await rig.press("q")
+    await rig.until(lambda: isinstance(rig.app.screen, QuitScreen) and "save and quit" in rig.text)
+
+
+async def ended(rig: Rig) -> None:
+    await rig.until(lambda: not rig.app.is_running or rig.app._exit)
+
+
+@pytest.mark.parametrize(
+    ("keys", "command"),
+    [(["enter"], STOP), (["s"], STOP), (["ctrl+c"], STOP), (["ctrl+q"], STOP), (["d"], DROP), (["down", "enter"], DROP)],
+)
+async def test_dialog_leaves(keys: list[str], command: cmd.Command) -> None:
+    async with dashboard() as rig:
+        await ask(rig)
+        await rig.press(*keys)
+        await ended(rig)
+        assert rig.script.sent == [command]
+        assert rig.app.leaving.code == 0
+
+
+@pytest.mark.parametrize("keys", [["escape"], ["c"], ["down", "down", "enter"]])
+async def test_dialog_stays(keys: list[str]) -> None:
+    async with dashboard() as rig:
+        await ask(rig)
+        await rig.press(*keys)
+        await rig.until(lambda: rig.app.screen is rig.main)
+        rig.script.train(1)
+        await rig.until(lambda: "41/4,690" in rig.text)
+        assert rig.script.sent == []
+
+
+async def test_it_waits_for_the_end_and_shows_saving() -> None:
+    async with dashboard(Script(obeys=False)) as rig:
+        await ask(rig)
+        await rig.press("enter")
+        await rig.until(lambda: rig.script.sent == [STOP])
+        rig.script.emit(ev.PhaseChanged(step=40, phase="saving"))
+        await rig.until(lambda: "SAVING" in rig.text)
+        assert not rig.app._exit
+        rig.script.emit(ev.Stopped(step=40, reason="asked", saved=True))
+        await ended(rig)
+
+
+async def test_a_save_that_hangs_can_be_left() -> None:
+    async with dashboard(Script(obeys=False)) as rig:
+        await ask(rig)
+        await rig.press("enter", "q")
+        await rig.until(lambda: rig.app._warned_of_leaving)
+        await rig.press("q")
+        await ended(rig)
+
+
+async def test_while_loading_nothing_can_be_lost() -> None:
+    async with dashboard(Script(obeys=False), started=False) as rig:
+        await rig.press("q")
+        await ended(rig)
+        assert rig.script.sent == [DROP]
+
+
+async def test_after_the_run_it_leaves_at_once() -> None:
+    async with dashboard() as rig:
+        rig.script.emit(FINISHED)
+        await rig.until(lambda: "DONE" in rig.text)
+        assert not rig.app._exit
+        await rig.press("q")
+        await ended(rig)
+
+
+async def test_a_run_that_ends_under_the_dialog() -> None:
+    async with dashboard() as rig:
+        await ask(rig)
+        rig.script.emit(FINISHED)
+        await rig.until(lambda: rig.app.leaving.ended is not None)
+        assert not rig.app._exit
+        await rig.press("enter")
+        await ended(rig)
+        assert rig.app.leaving.code == 0
+
+
+async def test_exit_when_done() -> None:
+    async with dashboard(exit_when_done=True) as rig:
+        rig.script.emit(FINISHED)
+        await ended(rig)
+
+
+@pytest.mark.parametrize("code", [1, 2])
+async def test_a_failure_before_the_run_closes_the_screen(code: int) -> None:
+    async with dashboard(started=False) as rig:
+        rig.script.emit(ev.Failed(step=0, message="no such data", exit_code=code))
+        await ended(rig)
+        assert rig.app.leaving.code == code
+
+
+async def test_a_failure_in_the_run_stays_to_be_read() -> None:
+    async with dashboard() as rig:
+        rig.script.emit(ev.Failed(step=40, message="disk on fire"))
+        await rig.until(lambda: "FAILED" in rig.text and "disk on fire" in rig.text)
+        assert not rig.app._exit
+        await rig.press("ctrl+c")
+        await ended(rig)
+        assert rig.app.leaving.code == 1
+
+
+async def test_diverged_and_left_is_3() -> None:
+    async with dashboard() as rig:
+        rig.script.emit(ev.Diverged(step=40, reason="three steps not finite", checkpoint="checkpoints/x"))
+        await rig.until(lambda: "DIVERGED" in rig.text)
+        await ask(rig)
+        await rig.press("d")
+        await ended(rig)
+        assert rig.app.leaving.code == 3
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+async def test_signals_save_and_leave(name: str, code: int) -> None:
+    async with dashboard() as rig:
+        rig.app._signalled(name)
+        await ended(rig)
+        assert rig.script.sent == [cmd.Stop(save=True, reason=name)]
+        assert rig.app.leaving.code == code
+
+
+async def test_a_second_signal_does_not_wait() -> None:
+    async with dashboard(Script(obeys=False)) as rig:
+        rig.app._signalled("SIGINT")
+        assert not rig.app._exit
+        rig.app._signalled("SIGINT")
+        await ended(rig)
+
+
+async def test_what_happened_before_this_screen_ends_nothing() -> None:
+    """A resumed run replays its events, its former end among them."""
+    async with dashboard(exit_when_done=True, notifications=True) as rig:
+        rig.script._waiting.append(ev.Stopped(step=9, seq=900, time=1.0, reason="asked", saved=True))
+        rig.script._waiting.append(ev.Warned(step=9, seq=901, time=1.0, code="x", message="long ago"))
+        await rig.until(lambda: "long ago" in rig.text)
+        rig.script.run_started(step=40)
+        await rig.until(lambda: "TRAINING" in rig.text)
+        assert "▌ long ago" not in rig.text
+        assert not rig.app._exit

@@ -1,0 +1,208 @@
+"""The app at several sizes, while resizing, with broken panels, themes and dialogs."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+from textual.widgets import Input, Static
+
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.tui.screens.number import NumberScreen
+from reid_tui.tui.terminal import Look
+from reid_tui.tui.widgets.legend import Legend
+from tests.tui.rig import Rig, dashboard
+
+SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
+
+
+def assert_grid(rig: Rig, width: int, height: int) -> None:
+    """The picture is exactly as large as the terminal, and no frame is broken."""
+    rows = rig.text.split("\n")
+    assert len(rows) == height
+    assert {cell_len(row) for row in rows} == {width}
+    area = rows[2:-1]
+    assert all(row[0] in "╭│╰" and row[-1] in "╮│╯" for row in area)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_sizes(size: tuple[int, int]) -> None:
+    async with dashboard(size=size) as rig:
+        await rig.until(lambda: "0.812" in rig.text and "rank-1" in rig.text)
+        assert_grid(rig, *size)
+        for shown in ("fashion-mnist", "TRAINING", "epoch 1/5", "1 loss", "4 numbers", "q quit"):
+            assert shown in rig.text
+        assert ("2 map" in rig.text) is (size[0] > 60)
+        if size[0] >= 120:
+            await rig.until(lambda: "0 T-shirt/top" in rig.text and "threshold" in rig.text)
+            for title in ("3 distances", "5 log"):
+                assert title in rig.text
+
+
+@pytest.mark.parametrize(("key", "shown"), [("2", "200 images"), ("3", "threshold"), ("5", "parameters on cpu")])
+async def test_every_plot_can_be_reached_at_80x24(key: str, shown: str) -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        await rig.press(key)
+        await rig.until(lambda: shown in " ".join(rig.text.split()))
+        assert_grid(rig, 80, 24)
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (10, 3)])
+async def test_too_small_says_so(size: tuple[int, int]) -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        await rig.resize(*size)
+        await rig.until(lambda: "needs" in rig.text)
+        assert "loss" not in rig.text
+        await rig.resize(80, 24)
+        await rig.until(lambda: "1 loss" in rig.text and "0.812" in rig.text)
+
+
+async def test_resizing_never_loses_data() -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        points = len(rig.app.state.history.steps)
+        for width, height in [(60, 15), (199, 20), (20, 5), (120, 40), (61, 60), (200, 60), (80, 24), (120, 40)]:
+            await rig.resize(width, height)
+            rig.script.train(3)
+        await rig.until(lambda: rig.app.state.step == 64 and "64/4,690" in rig.text)
+        assert len(rig.app.state.history.steps) == points + 24
+        await rig.until(lambda: "0 T-shirt/top" in rig.text and "0.812" in rig.text)
+        assert_grid(rig, 120, 40)
+
+
+async def test_before_the_run_the_screen_says_what_is_done() -> None:
+    async with dashboard(started=False) as rig:
+        assert "LOADING" in rig.text
+        rig.script.emit(ev.PhaseChanged(step=0, phase="loading", detail="reading 60,000 images"))
+        await rig.until(lambda: rig.text.count("reading 60,000 images") == 2)
+
+
+async def test_nothing_from_data_is_markup_or_an_escape() -> None:
+    names = ("[red]x[/]", "\x1b[31mevil\x9b", "[/]", "\u202eabc")
+    facts = ev.DatasetFacts("[b]data[/b]", 1, 1, 4, names, "[link]", unseen=False)
+    async with dashboard(started=False) as rig:
+        rig.script.run_started(dataset=facts, run="runs/[i]run[/i]")
+        rig.script.evaluate()
+        rig.script.emit(ev.Warned(step=0, code="x", message="[bold]\x1b[2Jwarned[/bold]"))
+        await rig.until(lambda: "[b]data[/b]" in rig.text and "[bold]" in rig.text and "[red]x[/]" in rig.text)
+        await rig.press("]")
+        await rig.until(lambda: "[red]x[/] ·" in rig.text)
+        assert "\x1b" not in rig.text
+        assert "\u202e" not in rig.text
+
+
+async def test_a_panel_that_cannot_be_drawn_says_so_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> list[str]:
+        raise RuntimeError("no [b]chart[/b] today")
+
+    async with dashboard() as rig:
+        monkeypatch.setattr("reid_tui.tui.widgets.distances.distance_chart", broken)
+        await rig.press("+")
+        await rig.until(lambda: "RuntimeError: no [b]chart[/b] today" in rig.text)
+        rig.script.train(3)
+        await rig.until(lambda: "43/4,690" in rig.text)
+        monkeypatch.undo()
+        await rig.press("+")
+        await rig.until(lambda: "RuntimeError" not in rig.text and "margin 1.10" in rig.text)
+
+
+@pytest.mark.parametrize("look", [Look("none", "ascii"), Look("16", "block"), Look("256", "braille")])
+async def test_looks(look: Look) -> None:
+    async with dashboard(look=look) as rig:
+        await rig.until(lambda: "0.812" in rig.text and "threshold" in rig.text)
+        assert_grid(rig, 120, 40)
+        if look.glyphs == "ascii":
+            plot = rig.panel("map").canvas.text + rig.panel("loss").canvas.text + rig.panel("distances").canvas.text
+            assert plot.isascii()
+
+
+async def test_plots_follow_the_theme() -> None:
+    async with dashboard() as rig:
+        await rig.until(lambda: rig.panel("loss").canvas._lines)
+        dark = list(rig.panel("loss").canvas._lines)
+        rig.app.theme = "reid-light"
+        await rig.until(lambda: rig.panel("loss").canvas._lines != dark)
+        assert not rig.app._style.dark
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "ansi-dark", "ansi-light", "dracula"])
+async def test_other_themes_work(theme: str) -> None:
+    async with dashboard() as rig:
+        rig.app.theme = theme
+        rig.script.train(1)
+        await rig.until(lambda: "41/4,690" in rig.text)
+
+
+async def test_legend_click_highlights_and_again_ends_it() -> None:
+    async with dashboard() as rig:
+        await rig.until(lambda: rig.panel("map").legend.size.height > 3)
+        await rig.pilot.click(Legend, offset=(2, 2))
+        await rig.until(lambda: rig.main.controls.highlight == 2)
+        await rig.pilot.click(Legend, offset=(2, 2))
+        await rig.until(lambda: rig.main.controls.highlight is None)
+
+
+async def test_click_focuses_a_panel_and_the_footer_acts() -> None:
+    async with dashboard() as rig:
+        await rig.pilot.click("#distances", offset=(5, 5))
+        await rig.until(lambda: rig.panel("distances").has_focus)
+        await rig.pilot.click("#footer", offset=(3, 0))
+        await rig.until(lambda: rig.script.sent == [cmd.Pause()])
+
+
+async def test_margin_dialog_stays_open_and_says_why() -> None:
+    async with dashboard() as rig:
+        await rig.press("m")
+        await rig.until(lambda: isinstance(rig.app.screen, NumberScreen) and rig.app.screen.query(Input))
+        field = rig.app.screen.query_one(Input)
+        assert field.value == "1.00"
+        for wrong in ("abc", "", "-1", "nan", "1e9"):
+            field.value = wrong
+            await rig.press("enter")
+            await rig.until(lambda wrong=wrong: repr(wrong) in str(rig.app.screen.query_one("#wrong", Static).content))
+            assert isinstance(rig.app.screen, NumberScreen)
+        assert rig.script.sent == []
+        field.value = "1.5"
+        await rig.press("enter")
+        await rig.until(lambda: rig.script.sent == [cmd.SetMargin(1.5)] and "margin 1.50" in rig.text)
+
+
+async def test_learning_rate_dialog() -> None:
+    async with dashboard() as rig:
+        await rig.press("r")
+        await rig.until(lambda: isinstance(rig.app.screen, NumberScreen) and rig.app.screen.query(Input))
+        rig.app.screen.query_one(Input).value = "0.0005"
+        await rig.press("enter")
+        await rig.until(lambda: rig.script.sent == [cmd.SetLearningRate(0.0005)])
+
+
+async def test_a_dialog_is_left_without_a_command() -> None:
+    async with dashboard() as rig:
+        await rig.press("m", "escape")
+        await rig.until(lambda: rig.app.screen is rig.main)
+        assert rig.script.sent == []
+
+
+async def test_toasts_for_changes_refusals_and_saves() -> None:
+    async with dashboard(notifications=True) as rig:
+        await rig.press("+")
+        await rig.until(lambda: "▌ margin 1.00 → 1.05" in rig.text)
+        await rig.press("s")
+        await rig.until(lambda: "▌ saved checkpoints/x" in rig.text)
+        rig.script.emit(ev.CommandRefused(step=40, command="step", reason="[not] paused"))
+        await rig.until(lambda: "▌ step refused: [not] paused" in rig.text)
+
+
+async def test_log_scrolls_and_follows() -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        for number in range(100):
+            rig.script.emit(ev.Warned(step=40, code="x", message=f"message {number}."))
+        await rig.until(lambda: "message 99." in rig.text)
+        rig.panel("log").focus()
+        await rig.until(lambda: rig.panel("log").has_focus)
+        await rig.press("home")
+        await rig.until(lambda: "message 0." in rig.text and "newer below" in rig.text)
+        rig.script.emit(ev.Warned(step=40, code="x", message="message 100."))
+        await rig.until(lambda: rig.app.state.log_count == 103 or rig.app.state.log[-1].text == "message 100.")
+        assert "message 100." not in rig.panel("log").canvas.text
+        await rig.press("end")
+        await rig.until(lambda: "message 100." in rig.text and "newer below" not in rig.text)
