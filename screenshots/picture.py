@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from rich.ansi import AnsiDecoder
 from rich.color import Color
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
@@ -37,6 +38,12 @@ THEME = TerminalTheme(
     ],
 )
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # of U+2800 + bits
+LINES = {  # arms to the left, right, up, down
+    **dict.fromkeys("─━╌┄", "lr"),
+    **dict.fromkeys("│┃╎┆┊", "ud"),
+    **dict(zip("╭╮╰╯┌┐└┘", ("rd", "ld", "ru", "lu") * 2, strict=True)),
+    **dict(zip("├┤┬┴┼╴╶╵╷", ("rud", "lud", "lrd", "lru", "lrud", "l", "r", "u", "d"), strict=True)),
+}
 Rgb = tuple[int, int, int]
 
 
@@ -91,7 +98,7 @@ def block(code: int) -> list[tuple[float, float, float, float]] | None:
 
 def draw(screen: str, path: Path) -> None:
     """Render what `tmux capture-pane -e -p` printed."""
-    lines = [Text.from_ansi(line) for line in screen.rstrip("\n").split("\n")]
+    lines = list(AnsiDecoder().decode(screen.rstrip("\n")))  # tmux lets colours run on from line to line
     width = max(line.cell_len for line in lines)
     image = Image.new("RGB", (width * CELL_W + 16, len(lines) * CELL_H + 16), tuple(THEME.background_color))
     pen = ImageDraw.Draw(image)
@@ -136,7 +143,17 @@ def cell(
         for bit, (dx, dy) in enumerate(DOTS):
             if code >> bit & 1:
                 px, py = x + 2 + dx * 5, y + 2 + dy * 5
-                pen.ellipse((px - 1, py - 1, px + 1, py + 1), fill=front)
+                pen.ellipse((px - 1.5, py - 1.5, px + 1.5, py + 1.5), fill=front)
+    elif text in LINES:
+        middle_x, middle_y, thick = x + CELL_W // 2, y + CELL_H // 2, 2 if text in "━┃" else 1
+        ends = {
+            "l": (x, middle_y),
+            "r": (x + CELL_W - 1, middle_y),
+            "u": (middle_x, y),
+            "d": (middle_x, y + CELL_H - 1),
+        }
+        for arm in LINES[text]:
+            pen.line(((middle_x, middle_y), ends[arm]), fill=front, width=thick)
     elif text != " ":
         pen.text((x, y), text, font=fonts[bool(style.bold)], fill=front)
         if style.underline:

@@ -29,7 +29,7 @@ from reid_tui.bench.rates import (
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.errors import ReidTuiError
-from reid_tui.training.events import RunStarted
+from reid_tui.training.events import Progress, RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +45,8 @@ DASHBOARD_TARGET: Final = 0.95
 LATENCY_TARGET_MS: Final = 150.0
 PRESSES: Final = 60
 PRESS_GAPS_S: Final = (0.2, 0.7)
+LATENCY_EPOCHS: Final = "20"
+"""Long enough for all keys on a CPU, short enough that each step is logged as in a usual run."""
 MARGIN: Final = 1.0
 MARGIN_STEP: Final = 0.05
 LONGEST_START_S: Final = 300.0
@@ -112,7 +114,7 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
     """
     setup.talk(f"latency: {PRESSES} keys in the dashboard")
     runs_dir = setup.folder / "latency"
-    options = (*setup.data_options, "--epochs", "1000", "--margin", f"{MARGIN:g}", "--runs-dir", str(runs_dir))
+    options = (*setup.data_options, "--epochs", LATENCY_EPOCHS, "--margin", f"{MARGIN:g}", "--runs-dir", str(runs_dir))
     gaps = random.Random(0)
     presses: list[Press] = []
     with Terminal((*REID_TUI, *options)) as terminal:
@@ -128,6 +130,8 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
             raise ReidTuiError(f"the dashboard ended while keys were measured: {_last_line(terminal)}")
         chunks = terminal.chunks
         events = events_of(runs_dir)
+    trained_until = max(event.time for event in events if isinstance(event, Progress)) - clock
+    presses = [press for press in presses if press.at <= trained_until - 1]
     found = latencies_ms(chunks, presses, COLUMNS, ROWS)
     values = [value for value in found if value is not None]
     spans = list(evaluation_spans(events))
@@ -140,7 +144,7 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
         unit="ms",
         a=Side("dashboard", tuple(values)),
         target=f"p95 <= {LATENCY_TARGET_MS:g}",
-        met=lost == 0 and p95 <= LATENCY_TARGET_MS,
+        met=bool(found) and lost == 0 and p95 <= LATENCY_TARGET_MS,
         device=_device(events),
         note=f"{len(found)} presses of + until the new margin stands on the screen, p95 {p95:.0f} ms; "
         f"{busy} of them fell into an evaluation or a save" + (f"; {lost} never showed" if lost else ""),

@@ -148,6 +148,8 @@ class DistancesReady(Event):
     """(B,) pairs of one identity."""
     different: tuple[int, ...]
     """(B,) pairs of two."""
+    threshold: float = math.nan
+    """Distance of the equal error rate of these same pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,6 +257,7 @@ class Trainer:
                 edges=histogram.edges,
                 same=histogram.same,
                 different=histogram.different,
+                threshold=picture.evaluation.scores.threshold,
             )
         )
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
+from textual.events import Key
+from textual.keys import _character_to_key
 
 from reid_tui.config import RunConfig
 from reid_tui.training import commands as cmd
@@ -180,9 +182,10 @@ class Rig:
         return next(panel for panel in self.main.area.panels if panel.key == name)
 
     async def press(self, *keys: str) -> None:
+        """As from the keyboard; unlike the pilot's it does not wait until the app is idle."""
         for key in keys:
-            self.app.simulate_key(key)
-            await asyncio.sleep(0)
+            name = _character_to_key(key) if len(key) == 1 else key
+            self.app.post_message(Key(name, key if len(key) == 1 else None))
 
     async def until(self, condition: Callable[[], object], seconds: float = 8.0) -> None:
         await until(condition, seconds, lambda: self.text if self.app.is_running else "the app has ended")

@@ -24,14 +24,14 @@ class DistancesPanel(Panel):
         return (repr(frame.state.margin),)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
-        """New distances or scores."""
-        return (frame.state.distances, frame.state.history.evaluations)
+        """New distances."""
+        return (frame.state.distances,)
 
     def draw(self, frame: Frame) -> None:
         """Histogram and lines."""
         state = frame.state
         width, height = self.canvas.size
-        threshold = state.scores.threshold if state.scores else math.nan
+        threshold = state.distances.threshold if state.distances else math.nan
         self.canvas.show(distance_chart(state.distances, state.margin, threshold, width, height, frame.style))
 
     def value(self, frame: Frame) -> str:
