@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import NoReturn
 
 import numpy as np
 import pytest
 
 from reid_tui.config import RunConfig
+from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
+from reid_tui.errors import DataError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches: more threads only wait for each other
 
@@ -25,10 +26,17 @@ def miss(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture
-def tmux() -> str:
-    """Path of tmux."""
-    return shutil.which("tmux") or miss("tmux is not installed")
+def fashion_mnist_is_here() -> bool:
+    """Whether the real files are on this machine; nothing is fetched for a test."""
+
+    def no_network(url: str, timeout_s: float) -> NoReturn:
+        raise OSError(f"{url} is not asked by tests")
+
+    try:
+        catalog.load("fashion-mnist", None, lambda line: None, opener=no_network)
+    except DataError:
+        return False
+    return True
 
 
 def _images(templates: np.ndarray, each: int, rng: np.random.Generator) -> ImageSet:

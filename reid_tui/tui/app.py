@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
-from reid_tui.training.commands import Stop
 from reid_tui.training.events import Failed, RunStarted
 from reid_tui.tui.descriptors import Descriptors, redirected
 from reid_tui.tui.terminal import check_terminal, decide_look, prepare_textual
@@ -102,7 +101,7 @@ class _Places:
 def _rescue(session: Session, app: ReidTuiApp) -> None:
     """The screen broke, the run must not: have it saved."""
     if app.leaving.ended is None and session.alive:
-        session.send(Stop(save=True, reason="asked"))
+        session.send(app.leaving.stop(save=True))
         session.join(_RESCUE_WAIT)
 
 
@@ -124,7 +123,7 @@ def _tell(app: ReidTuiApp, *, broken: bool, run: Path | None) -> None:
         talk.print(Text(f"reid-tui: {printable(state.ended.message, 400)}"), soft_wrap=True)
     elif state.started is not None and state.log and state.ended is not None:
         unsaved = [line for line in state.log if line.kind == "warning"][-1:]
-        if getattr(state.ended, "saved", True) is False and app.save_wanted and unsaved:
+        if getattr(state.ended, "saved", True) is False and app.leaving.save_wanted and unsaved:
             talk.print(Text(f"reid-tui: {unsaved[0].text}"), soft_wrap=True)
     if state.started is None:
         return

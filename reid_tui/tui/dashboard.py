@@ -12,18 +12,19 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 
 from reid_tui.text import printable
-from reid_tui.training.commands import Command, Evaluate, Save, Step, Stop
+from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving import SIGNAL_CODES, Leaving
 from reid_tui.tui.notices import notices
+from reid_tui.tui.pause_key import PauseKey
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import Choice, QuitScreen
-from reid_tui.tui.steering import Steering
-from reid_tui.tui.title import terminal_title, title_sequence
+from reid_tui.tui.ticker import Ticker
+from reid_tui.tui.title import TitleBar, terminal_title
 from reid_tui.view.state import RunState, fold
 from reid_tui.view.text import amount, plain
 
@@ -32,15 +33,10 @@ if TYPE_CHECKING:
 
     from textual.binding import BindingType
     from textual.screen import Screen
-    from textual.timer import Timer
 
     from reid_tui.tui.session import Session
     from reid_tui.tui.terminal import Look
 
-_HURRY: Final = 0.03
-"""Seconds between two pulls after a key."""
-_HURRIED_PULLS: Final = 20
-_TITLE_EVERY: Final = 1.0
 _TOAST: Final = 4.0
 """Seconds."""
 _FIRST_PAINT: Final = 0.05
@@ -91,20 +87,15 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.state = RunState()
         self.leaving = Leaving(exit_when_done=exit_when_done)
         self._look = look
-        self._steering = Steering(self._send)
-        self._main = MainScreen(self.hurry)
-        self._fps = fps
+        self._pause_key = PauseKey()
+        self._ticker = Ticker(self, self.pull, fps)
+        self._main = MainScreen(self._ticker.hurry)
         self._handle_signals = handle_signals
         self._on_started = on_started
         self._picture_folder = picture_folder
-        self._hurry_timer: Timer | None = None
-        self._hurried = 0
-        self._titled = 0.0
-        self._title_shown = ""
+        self._title = TitleBar()
         self._warned_of_leaving = False
         self._opened = time.time()
-        self.save_wanted = False
-        """Whether the last order to stop was to save first."""
         for theme in themes.own_themes(look):
             self.register_theme(theme)
         self.theme = themes.default_theme(look)
@@ -123,7 +114,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """Show the empty dashboard first, then let the trainer import what it needs."""
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
-        self.set_interval(1 / self._fps, self.pull)
+        self._ticker.start()
         self.call_after_refresh(self.set_timer, _FIRST_PAINT, self.session.start)
         if self._handle_signals:
             loop = asyncio.get_running_loop()
@@ -140,7 +131,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             return
         now = time.monotonic()
         self._main.draw(self.state, self._style, now)
-        self._show_title(now)
+        if self._driver is not None:
+            self._title.update(self.state, now, self._driver.write)
 
     def pull_rest(self) -> None:
         """Fold what came after the screen closed, for the summary."""
@@ -153,15 +145,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """What broke the screen itself, empty for nothing."""
         return "" if self._exception is None else f"{type(self._exception).__name__}: {self._exception}"
 
-    def hurry(self) -> None:
-        """Pull more often for a moment, so that the answer to a key is seen at once."""
-        self._hurried = 0
-        if self._hurry_timer is None and self.is_running:
-            self._hurry_timer = self.set_interval(_HURRY, self._pull_hurried)
-
     def action_toggle_pause(self) -> None:
         """Pause or go on."""
-        self._steering.toggle_pause(self.state)
+        self._send(self._pause_key.pressed(paused=self.state.paused))
 
     def action_step(self) -> None:
         """One step."""
@@ -177,8 +163,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_turn_margin(self, by: float) -> None:
         """Up or down."""
-        if not self._steering.turn_margin(self.state, by):
-            self._toast("the margin is not known before the run has started", "warning")
+        self._send(ShiftMargin(by))
 
     def action_type_margin(self) -> None:
         """An exact margin."""
@@ -235,7 +220,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.state = fold(self.state, events)
         # A resumed run first tells what happened before this screen was opened.
         events = [event for event in events if not 0 < event.time < self._opened]
-        self._steering.answered(events)
+        self._pause_key.answered(events)
         self.leaving.note(events)
         for event in events:
             if isinstance(event, RunStarted) and self._on_started is not None:
@@ -244,28 +229,19 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._toast(item.text, item.severity)
             if item.rings:
                 self.bell()
-        if self._hurry_timer is not None and not all(isinstance(event, Progress) for event in events):
-            self._hurried = max(self._hurried, _HURRIED_PULLS - 2)
-
-    def _pull_hurried(self) -> None:
-        self.pull()
-        self._hurried += 1
-        if self._hurried >= _HURRIED_PULLS and self._hurry_timer is not None:
-            self._hurry_timer.stop()
-            self._hurry_timer = None
+        if not all(isinstance(event, Progress) for event in events):
+            self._ticker.answered()
 
     def _send(self, command: Command) -> None:
         if self.leaving.ended is not None:
             self._toast("the run has ended", "warning")
             return
         self.session.send(command)
-        self.hurry()
+        self._ticker.hurry()
 
     def _stop(self, *, save: bool, reason: str = "asked") -> None:
-        self.leaving.asked = True
-        self.save_wanted = save
-        self.session.send(Stop(save=save, reason=reason))
-        self.hurry()
+        self.session.send(self.leaving.stop(save=save, reason=reason))
+        self._ticker.hurry()
 
     def _answered(self, choice: Choice | None) -> None:
         """The quit dialog's answer; the run may have ended while it stood open."""
@@ -279,11 +255,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def _typed_margin(self, value: float | None) -> None:
         if value is not None:
-            self._steering.set_margin(value)
+            self._send(SetMargin(value))
 
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:
-            self._steering.set_lr(value)
+            self._send(SetLearningRate(value))
 
     def _signalled(self, name: str) -> None:
         """The first signal saves and leaves, the second leaves."""
@@ -301,12 +277,4 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def _restyle(self) -> None:
         """Charts follow the theme."""
         self._style = themes.chart_style(self.current_theme, self.theme_variables, self._look)
-        self.hurry()
-
-    def _show_title(self, now: float) -> None:
-        if now < self._titled + _TITLE_EVERY or self._driver is None:
-            return
-        self._titled = now
-        if (title := terminal_title(self.state)) != self._title_shown:
-            self._title_shown = title
-            self._driver.write(title_sequence(title))
+        self._ticker.hurry()

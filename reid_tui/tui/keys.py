@@ -56,7 +56,7 @@ KEYS: Final = (
         "Margin up",
         "margin up by 0.05",
         "training",
-        ("SetMargin",),
+        ("ShiftMargin",),
         "margin",
     ),
     Key(
@@ -66,7 +66,7 @@ KEYS: Final = (
         "Margin down",
         "margin down by 0.05",
         "training",
-        ("SetMargin",),
+        ("ShiftMargin",),
         "margin",
     ),
     Key(("m",), "m", "type_margin", "Set the margin", "type an exact margin", "training", ("SetMargin",)),

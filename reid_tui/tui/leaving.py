@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import DIVERGED, INTERRUPTED, OK, TERMINATED
+from reid_tui.training.commands import Stop
 from reid_tui.training.events import AnyEvent, Diverged, Failed, Finished, Resumed, RunStarted, Stopped, ends_run
 
 if TYPE_CHECKING:
@@ -23,8 +24,16 @@ class Leaving:
         self.ended: Failed | Stopped | Finished | None = None
         self.asked = False
         """The trainer was told to stop."""
+        self.save_wanted = False
+        """Whether it was told to save first."""
         self.signal: str | None = None
         self._diverged = False
+
+    def stop(self, *, save: bool, reason: str = "asked") -> Stop:
+        """The command that lets it leave."""
+        self.asked = True
+        self.save_wanted = save
+        return Stop(save=save, reason=reason)
 
     def note(self, events: Iterable[AnyEvent]) -> None:
         """Take in what happened."""

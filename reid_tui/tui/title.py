@@ -6,12 +6,33 @@ import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reid_tui.view.state import RunState
 
 PUSH: Final = "\x1b[22;2t"
 POP: Final = "\x1b]2;\x07\x1b[23;2t"
 """Clears the title, and brings the old one back where the terminal kept it."""
 _LONGEST: Final = 80
+_EVERY: Final = 1.0
+"""Seconds."""
+
+
+class TitleBar:
+    """Writes the title at most once a second, and only a new one."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+        self._shown = ""
+
+    def update(self, state: RunState, now: float, write: Callable[[str], object]) -> None:
+        """Bring it up to date; `now` in seconds."""
+        if now < self._due:
+            return
+        self._due = now + _EVERY
+        if (title := terminal_title(state)) != self._shown:
+            self._shown = title
+            write(title_sequence(title))
 
 
 def terminal_title(state: RunState) -> str:

@@ -133,9 +133,18 @@ class Script:
             ),
             ev.EmbeddingsReady(step=self.step, split="test", path="", points=points, identities=identities),
             ev.DistancesReady(
-                step=self.step, split="test", edges=edges, same=(9, 5, *[0] * 10), different=(*[0] * 4, *[3] * 8)
+                step=self.step,
+                split="test",
+                edges=edges,
+                same=(9, 5, *[0] * 10),
+                different=(*[0] * 4, *[3] * 8),
+                threshold=0.62,
             ),
         )
+
+    def _turn(self, margin: float) -> None:
+        self.emit(ev.MarginChanged(step=self.step, old=self.margin, new=margin))
+        self.margin = margin
 
     def _obey(self, command: cmd.Command) -> None:
         step = self.step
@@ -151,8 +160,9 @@ class Script:
             case cmd.Evaluate():
                 self.evaluate()
             case cmd.SetMargin(value):
-                self.emit(ev.MarginChanged(step=step, old=self.margin, new=value))
-                self.margin = value
+                self._turn(value)
+            case cmd.ShiftMargin(by):
+                self._turn(round(self.margin + by, 9))
             case cmd.SetLearningRate(value):
                 self.emit(ev.LrChanged(step=step, old=1e-3, new=value))
             case cmd.Stop(save, reason):

@@ -64,6 +64,8 @@ async def focuses_first(rig: Rig) -> None:
 
 
 async def focuses_last(rig: Rig) -> None:
+    await focuses_first(rig)
+    await rig.press("shift+tab")
     await rig.until(lambda: rig.panel("log").has_focus)
 
 
@@ -74,7 +76,9 @@ async def zooms(rig: Rig) -> None:
 
 
 async def goes_back(rig: Rig) -> None:
-    await rig.press("]", "escape")
+    await rig.press("]")
+    await rig.until(lambda: rig.main.controls.highlight == 0)
+    await rig.press("escape")
     await rig.until(lambda: rig.main.controls.highlight is None)
 
 
@@ -109,8 +113,8 @@ async def opens_palette(rig: Rig) -> None:
 CHECKS: dict[str, Check] = {
     "toggle_pause": pauses,
     "step": steps,
-    "turn_margin(0.05)": sends(cmd.SetMargin(1.05)),
-    "turn_margin(-0.05)": sends(cmd.SetMargin(0.95)),
+    "turn_margin(0.05)": sends(cmd.ShiftMargin(0.05)),
+    "turn_margin(-0.05)": sends(cmd.ShiftMargin(-0.05)),
     "type_margin": opens(NumberScreen),
     "type_lr": opens(NumberScreen),
     "save": sends(cmd.Save()),

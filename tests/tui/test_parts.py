@@ -13,7 +13,7 @@ from reid_tui.tui.keys import KEYS, markdown_table
 from reid_tui.tui.leaving import Leaving
 from reid_tui.tui.notices import MOST, notices
 from reid_tui.tui.pace import Pace
-from reid_tui.tui.steering import Steering
+from reid_tui.tui.pause_key import PauseKey
 from reid_tui.tui.title import terminal_title, title_sequence
 from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
 from reid_tui.tui.widgets.footer import hints
@@ -33,43 +33,27 @@ def state_after(*, steps: int = 40, **start: object) -> RunState:
     return fold(RunState(), script.drain())
 
 
-def test_margin_keys_faster_than_answers_add_up() -> None:
-    sent: list[cmd.Command] = []
-    steering, state = Steering(sent.append), state_after()
-    for _ in range(3):
-        assert steering.turn_margin(state, 0.05)
-    assert sent == [cmd.SetMargin(1.05), cmd.SetMargin(1.1), cmd.SetMargin(1.15)]
-    steering.answered([ev.MarginChanged(step=1, old=1.0, new=1.05)])
-    steering.turn_margin(state, 0.05)
-    assert sent[-1] == cmd.SetMargin(1.2)
-    steering.answered([ev.MarginChanged(step=1, old=1.0, new=1.2)])
-    steering.turn_margin(fold(state, [ev.MarginChanged(step=1, old=1.0, new=1.2)]), -0.05)
-    assert sent[-1] == cmd.SetMargin(1.15)
-
-
-def test_a_refused_margin_is_forgotten() -> None:
-    sent: list[cmd.Command] = []
-    steering, state = Steering(sent.append), state_after()
-    steering.set_margin(-1)
-    steering.answered([ev.CommandRefused(step=1, command="set_margin", reason="too low")])
-    steering.turn_margin(state, 0.05)
-    assert sent[-1] == cmd.SetMargin(1.05)
-
-
-def test_no_margin_before_it_is_known() -> None:
-    sent: list[cmd.Command] = []
-    assert not Steering(sent.append).turn_margin(RunState(), 0.05)
-    assert not sent
-
-
 def test_pause_twice_is_pause_and_resume() -> None:
-    sent: list[cmd.Command] = []
-    steering, state = Steering(sent.append), state_after()
-    steering.toggle_pause(state)
-    steering.toggle_pause(state)
-    steering.answered([ev.Paused(step=1)])
-    steering.toggle_pause(fold(state, [ev.Paused(step=1)]))
-    assert sent == [cmd.Pause(), cmd.Resume(), cmd.Pause()]
+    key = PauseKey()
+    assert key.pressed(paused=False) == cmd.Pause()
+    assert key.pressed(paused=False) == cmd.Resume()
+    key.answered([ev.Paused(step=1)])
+    assert key.pressed(paused=True) == cmd.Pause()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ev.Paused(step=1),
+        ev.Diverged(step=1, reason="nan", checkpoint=""),
+        ev.CommandRefused(step=1, command="pause", reason="no"),
+    ],
+)
+def test_an_answered_pause_is_forgotten(answer: ev.AnyEvent) -> None:
+    key = PauseKey()
+    key.pressed(paused=False)
+    key.answered([answer])
+    assert key.pressed(paused=True) == cmd.Resume()
 
 
 FINISHED = ev.Finished(step=1, reason="epochs", steps=1, wall_s=1, loss=0.1)

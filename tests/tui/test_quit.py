@@ -25,7 +25,14 @@ async def ended(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "command"),
-    [(["enter"], STOP), (["s"], STOP), (["ctrl+c"], STOP), (["ctrl+q"], STOP), (["d"], DROP), (["down", "enter"], DROP)],
+    [
+        (["enter"], STOP),
+        (["s"], STOP),
+        (["ctrl+c"], STOP),
+        (["ctrl+q"], STOP),
+        (["d"], DROP),
+        (["down", "enter"], DROP),
+    ],
 )
 async def test_dialog_leaves(keys: list[str], command: cmd.Command) -> None:
     async with dashboard() as rig:
@@ -62,7 +69,9 @@ async def test_it_waits_for_the_end_and_shows_saving() -> None:
 async def test_a_save_that_hangs_can_be_left() -> None:
     async with dashboard(Script(obeys=False)) as rig:
         await ask(rig)
-        await rig.press("enter", "q")
+        await rig.press("enter")
+        await rig.until(lambda: rig.app.screen is rig.main)
+        await rig.press("q")
         await rig.until(lambda: rig.app._warned_of_leaving)
         await rig.press("q")
         await ended(rig)

@@ -37,21 +37,19 @@ class QuitScreen(ModalScreen[Choice]):
         self._unsaved = unsaved
 
     def compose(self) -> ComposeResult:
-        """What would be lost, and the three ways."""
+        """What would be lost, and the three ways; enter saves and quits."""
+        choices = OptionList(
+            *(
+                Option(Content.assemble((f"{key:>3}", "bold $text-accent"), "  ", text), id=choice)
+                for choice, key, text in CHOICES
+            ),
+            markup=False,
+        )
+        choices.highlighted = 0
         with Vertical(id="quit", classes="dialog") as box:
             box.border_title = Content("quit")
             yield Static(Content(self._unsaved), classes="dialog-text", markup=False)
-            yield OptionList(
-                *(
-                    Option(Content.assemble((f"{key:>3}", "bold $text-accent"), "  ", text), id=choice)
-                    for choice, key, text in CHOICES
-                ),
-                markup=False,
-            )
-
-    def on_mount(self) -> None:
-        """Enter saves and quits."""
-        self.query_one(OptionList).highlighted = 0
+            yield choices
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """By enter or the mouse."""

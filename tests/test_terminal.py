@@ -1,0 +1,130 @@
+"""The installed command in a real terminal, with keys pressed, on real data."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_tui.training.checkpoint import load_latest
+from tests.conftest import fashion_mnist_is_here, miss
+from tests.tmux import Tmux
+
+REID_TUI = shutil.which("reid-tui")
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    (log,) = folder.glob("runs/*/events.jsonl")
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def says(*words: str) -> Any:
+    return lambda screen: all(word in screen for word in words)
+
+
+@pytest.fixture(scope="module")
+def command() -> list[str]:
+    if shutil.which("tmux") is None:
+        miss("tmux is not installed")
+    if not fashion_mnist_is_here():
+        miss("Fashion-MNIST is not on this machine (Debian: dataset-fashion-mnist)")
+    assert REID_TUI, "the package is not installed"
+    return [REID_TUI, "--data", "fashion-mnist", "--seed", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command: list[str], tmp_path: Path) -> None:
+    with Tmux(width, height, tmp_path) as terminal:
+        terminal.run("stty", "-a")
+        before = terminal.until(says("echoe"), 20)
+        terminal.run("clear")
+        terminal.run(*command)
+        terminal.until(says("LOADING"), 30)
+        assert terminal.fact("alternate_on") == "1"
+        terminal.until(says("TRAINING", "fashion-mnist", "cpu"), 120)
+        terminal.until(lambda screen: re.search(r"step\s+[1-9]", screen), 60)
+
+        terminal.press("Space")
+        terminal.until(says("PAUSED"), 30)
+        terminal.press("+", "+")
+        terminal.until(says("1.10"), 30)
+        terminal.press("m")
+        terminal.press("a", "b", "c", "Enter")
+        terminal.until(says("'abc'"), 30)
+        terminal.press("Escape")
+        terminal.until(lambda screen: "esc leaves" not in screen, 30)
+        terminal.press("s")
+        terminal.until(lambda _: list(tmp_path.glob("runs/*/checkpoints/*.json")), 30)
+        terminal.press("n")
+        terminal.until(
+            lambda _: any(line["event"] == "progress" and line["margin"] == 1.1 for line in events(tmp_path)), 30
+        )
+
+        terminal.press("q")
+        terminal.until(says("save and quit"), 30)
+        terminal.press("Enter")
+        terminal.until(says("verification", "$ "), 30)
+
+        assert terminal.fact("alternate_on") == "0"
+        assert terminal.fact("mouse_any_flag") == "0"
+        assert terminal.fact("cursor_flag") == "1"
+        shown = terminal.scrollback()
+        assert "stopped, saved" in shown
+        assert "→ 1.10 at step" in shown
+        terminal.run("clear")
+        terminal.run("stty", "-a")
+        assert terminal.until(says("echoe"), 20).split("$ ")[-2] == before.split("$ ")[-2]
+
+        log = events(tmp_path)
+        assert [(line["old"], line["new"]) for line in log if line["event"] == "margin_changed"] == [
+            (1.0, 1.05),
+            (1.05, 1.1),
+        ]
+        assert log[-1]["event"] == "stopped"
+        (run,) = tmp_path.glob("runs/*")
+        state = load_latest(run / "checkpoints")[0].manifest.state
+        assert (state.step, state.margin) == (log[-1]["step"], 1.1)
+
+        terminal.run("clear")
+        terminal.run(command[0], "--resume", "latest")
+        terminal.until(says("TRAINING", "1.10"), 120)
+        terminal.press("C-c")
+        terminal.until(says("save and quit"), 30)
+        terminal.press("C-c")
+        terminal.until(says("verification", "$ "), 30)
+        assert terminal.fact("alternate_on") == "0"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signal", "code"), [("TERM", "143"), ("INT", "130")])
+def test_a_signal_from_outside_saves_and_restores_the_terminal(
+    signal: str, code: str, command: list[str], tmp_path: Path
+) -> None:
+    with Tmux(80, 24, tmp_path) as terminal:
+        terminal.run("sh", "-c", '"$@"; echo "code=$?"', "sh", *command)
+        terminal.until(lambda screen: re.search(r"step\s+[1-9]", screen), 120)
+        (run,) = tmp_path.glob("runs/*")
+        pid = next(line["pid"] for line in events(tmp_path) if line["event"] == "run_started")
+        with Tmux(80, 24, tmp_path) as other:
+            other.run("kill", f"-{signal}", str(pid))
+            terminal.until(says(f"code={code}"), 30)
+        assert terminal.fact("alternate_on") == "0"
+        assert events(tmp_path)[-1]["reason"] == f"SIG{signal}"
+        assert load_latest(run / "checkpoints")[0].manifest.state.step == events(tmp_path)[-1]["step"]
+
+
+@pytest.mark.parametrize("redirect", ["< /dev/null", "2> /dev/null", "TERM=dumb"])
+def test_without_a_usable_terminal_the_headless_command_is_named(
+    redirect: str, command: list[str], tmp_path: Path
+) -> None:
+    with Tmux(100, 24, tmp_path) as terminal:
+        line = f"TERM=dumb {REID_TUI}" if "=" in redirect else f"{REID_TUI} {redirect}"
+        terminal.run("sh", "-c", f'{line}; echo "code=$?"')
+        shown = terminal.until(says("code=2"), 30)
+        assert "reid-tui train" in shown or "2>" in redirect
+        assert not list(tmp_path.iterdir())
