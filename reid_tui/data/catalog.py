@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -58,10 +59,12 @@ def load(
     if spec != AUTO:
         return _idx(sources[spec], where, report, FETCH_S, opener)
     try:
-        return _idx(sources[FASHION_MNIST.name], where, report, AUTO_FETCH_S, opener)
+        found = _idx(sources[FASHION_MNIST.name], where, report, AUTO_FETCH_S, opener)
+        return replace(found, choice="auto: it is here")
     except download.FetchError as error:
         reason = str(error.__cause__ or error)
-        return _pedestrians(f"generated, because Fashion-MNIST was not found and not fetched: {reason}", report)
+        source = f"generated, because Fashion-MNIST was not found and not fetched: {reason}"
+        return replace(_pedestrians(source, report), choice="auto: no Fashion-MNIST here")
 
 
 def _pedestrians(source: str, report: Callable[[str], None]) -> Dataset:

@@ -65,6 +65,8 @@ class Dataset:
     """True where no test identity occurs in training."""
     fingerprint: str
     """SHA-256 (hex) over all arrays of both splits."""
+    choice: str = ""
+    """Why `auto` took this one, in a few words; empty where the person named it."""
 
 
 def fingerprint(*splits: ImageSet) -> str:

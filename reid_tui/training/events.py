@@ -48,6 +48,8 @@ class DatasetFacts:
     """Where it was found, and for `auto` why it was taken."""
     unseen: bool
     """True where no test identity occurs in training."""
+    choice: str = ""
+    """Why `auto` took it, in a few words; empty where the person named it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ def run_started(
             identity_names=data.identity_names,
             source=data.source,
             unseen=data.unseen,
+            choice=data.choice,
         ),
         model=config.model,
         parameters=parameter_count(learner.network),

@@ -5,10 +5,11 @@ Textual is imported inside: it reads its settings when it is imported, and they 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from reid_tui.errors import FAILURE
 from reid_tui.training.events import Failed, RunStarted
@@ -31,7 +32,7 @@ _RESCUE_WAIT: Final = 60.0
 def run_dashboard(options: RunOptions, screen: ScreenOptions) -> int:
     """Train with the dashboard on the terminal.
 
-    If a native call keeps the trainer's thread from ending, the process ends here without returning.
+    Once torch is loaded the process ends here, without returning and without the interpreter's own slow end.
 
     Returns:
         The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM.
@@ -73,11 +74,17 @@ def show_session(session: Session, screen: ScreenOptions, look: Look, runs_dir: 
         app.pull_rest()
     code = FAILURE if broken else app.leaving.code
     _tell(app, broken=broken, run=places.path)
-    if session.alive:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    if session.alive or "torch" in sys.modules:
+        _end_now(code)
     return code
+
+
+def _end_now(code: int) -> NoReturn:
+    """Give the shell back: taking torch down takes the interpreter over a second, a native call may never return."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class _Places:
@@ -118,7 +125,9 @@ def _tell(app: ReidTuiApp, *, broken: bool, run: Path | None) -> None:
     state = app.state
     if broken:
         where = f"; the traceback is in {printable(run / 'run.log')}" if run else ""
-        talk.print(Text(f"reid-tui: the screen failed ({printable(app.failure or 'no reason')}){where}"))
+        talk.print(
+            Text(f"reid-tui: the screen failed ({printable(app.failure or 'no reason')}){where}"), soft_wrap=True
+        )
     if isinstance(state.ended, Failed):
         talk.print(Text(f"reid-tui: {printable(state.ended.message, 400)}"), soft_wrap=True)
     elif state.started is not None and state.log and state.ended is not None:

@@ -19,10 +19,10 @@ from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving import SIGNAL_CODES, Leaving
 from reid_tui.tui.notices import notices
 from reid_tui.tui.pause_key import PauseKey
+from reid_tui.tui.quitting import Quitting
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
-from reid_tui.tui.screens.quit import Choice, QuitScreen
 from reid_tui.tui.ticker import Ticker
 from reid_tui.tui.title import TitleBar, terminal_title
 from reid_tui.view.state import RunState, fold
@@ -86,6 +86,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.session = session
         self.state = RunState()
         self.leaving = Leaving(exit_when_done=exit_when_done)
+        self.quitting = Quitting(self, self.leaving, self._post, self._toast)
         self._look = look
         self._pause_key = PauseKey()
         self._ticker = Ticker(self, self.pull, fps)
@@ -94,7 +95,6 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._on_started = on_started
         self._picture_folder = picture_folder
         self._title = TitleBar()
-        self._warned_of_leaving = False
         self._opened = time.time()
         for theme in themes.own_themes(look):
             self.register_theme(theme)
@@ -115,11 +115,16 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
         self._ticker.start()
-        self.call_after_refresh(self.set_timer, _FIRST_PAINT, self.session.start)
+        self.call_after_refresh(self._begin)
         if self._handle_signals:
             loop = asyncio.get_running_loop()
             for name in SIGNAL_CODES:
-                loop.add_signal_handler(signal.Signals[name], self._signalled, name)
+                loop.add_signal_handler(signal.Signals[name], self.quitting.signalled, name)
+
+    def _begin(self) -> None:
+        """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""
+        self.pull()
+        self.set_timer(_FIRST_PAINT, self.session.start)
 
     def pull(self) -> None:
         """One tick: take what has come, fold it, draw it."""
@@ -188,19 +193,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._toast(f"picture saved: {printable(path)}")
 
     async def action_quit(self) -> None:
-        """Leave at once where nothing can be lost, else ask."""
-        if isinstance(self.screen, QuitScreen):
-            self.screen.action_choose("save")
-        elif self.leaving.ended or not self.leaving.started:
-            self._stop(save=False)
-            self.exit()
-        elif not self.leaving.asked:
-            self.push_screen(QuitScreen(f"The run is at step {self.state.step:,}."), self._answered)
-        elif self._warned_of_leaving:
-            self.exit()
-        else:
-            self._warned_of_leaving = True
-            self._toast("the run is being saved; quit once more to leave without waiting", "warning")
+        """Leave, or ask first."""
+        self.quitting.key(self.state.step)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key's action, and the choice of a theme."""
@@ -236,22 +230,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if self.leaving.ended is not None:
             self._toast("the run has ended", "warning")
             return
+        self._post(command)
+
+    def _post(self, command: Command) -> None:
         self.session.send(command)
         self._ticker.hurry()
-
-    def _stop(self, *, save: bool, reason: str = "asked") -> None:
-        self.session.send(self.leaving.stop(save=save, reason=reason))
-        self._ticker.hurry()
-
-    def _answered(self, choice: Choice | None) -> None:
-        """The quit dialog's answer; the run may have ended while it stood open."""
-        if choice in (None, "cancel"):
-            return
-        if self.leaving.ended is not None:
-            self.exit()
-            return
-        self._stop(save=choice == "save")
-        self._toast("saving, then leaving" if choice == "save" else "leaving after this step")
 
     def _typed_margin(self, value: float | None) -> None:
         if value is not None:
@@ -260,16 +243,6 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:
             self._send(SetLearningRate(value))
-
-    def _signalled(self, name: str) -> None:
-        """The first signal saves and leaves, the second leaves."""
-        again = self.leaving.signal is not None
-        self.leaving.signal = name
-        if again or self.leaving.ended is not None or not self.leaving.started:
-            self._stop(save=False, reason=name)
-            self.exit()
-        else:
-            self._stop(save=True, reason=name)
 
     def _toast(self, text: str, severity: str = "information") -> None:
         self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]

@@ -85,6 +85,13 @@ class Descriptors:
             os.dup2(target, name)
 
 
+def _not_logged_by_the_run(record: logging.LogRecord) -> bool:
+    """While a run is open, the package's own messages go to its log by themselves."""
+    package = logging.getLogger("reid_tui")
+    own = any(isinstance(handler, logging.FileHandler) for handler in package.handlers)
+    return not (own and record.name.split(".")[0] == package.name)
+
+
 class _Stderr(io.TextIOBase):
     """Writes to whatever fd 2 leads to at the moment."""
 
@@ -102,14 +109,14 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    terminal = 2 if os.isatty(2) else 1
     saved = {name: os.dup(name) for name in (1, 2)}
-    screen = _opened(os.dup(terminal), ascii_only=ascii_only)
+    screen = _opened(os.dup(2), ascii_only=ascii_only)
     descriptors = Descriptors(screen)
     before = sys.__stdout__, sys.__stderr__
     # Textual's driver writes to the one and asks the other for the terminal's size.
     sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc, assignment]
     handler = logging.StreamHandler(_Stderr())
+    handler.addFilter(_not_logged_by_the_run)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.captureWarnings(capture=True)

@@ -44,10 +44,10 @@ def check_terminal(environ: Mapping[str, str]) -> None:
     """Refuse to draw where nobody could see it or press a key.
 
     Raises:
-        UsageError: stdin, or both stderr and stdout, are no terminal, or TERM names one without a cursor.
+        UsageError: stdin or stderr is no terminal, or TERM names one without a cursor.
     """
     term = environ.get("TERM", "")
-    if not sys.stdin.isatty() or not (sys.stderr.isatty() or sys.stdout.isatty()):
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UsageError("the dashboard needs a terminal; without one use 'reid-tui train'")
     if term in _NO_SCREEN:
         raise UsageError(f"the dashboard cannot draw on TERM={term!r}; use 'reid-tui train'")

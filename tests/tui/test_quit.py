@@ -72,7 +72,7 @@ async def test_a_save_that_hangs_can_be_left() -> None:
         await rig.press("enter")
         await rig.until(lambda: rig.app.screen is rig.main)
         await rig.press("q")
-        await rig.until(lambda: rig.app._warned_of_leaving)
+        await rig.until(lambda: rig.app.quitting.warned)
         await rig.press("q")
         await ended(rig)
 
@@ -141,7 +141,7 @@ async def test_diverged_and_left_is_3() -> None:
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 async def test_signals_save_and_leave(name: str, code: int) -> None:
     async with dashboard() as rig:
-        rig.app._signalled(name)
+        rig.app.quitting.signalled(name)
         await ended(rig)
         assert rig.script.sent == [cmd.Stop(save=True, reason=name)]
         assert rig.app.leaving.code == code
@@ -149,9 +149,9 @@ async def test_signals_save_and_leave(name: str, code: int) -> None:
 
 async def test_a_second_signal_does_not_wait() -> None:
     async with dashboard(Script(obeys=False)) as rig:
-        rig.app._signalled("SIGINT")
+        rig.app.quitting.signalled("SIGINT")
         assert not rig.app._exit
-        rig.app._signalled("SIGINT")
+        rig.app.quitting.signalled("SIGINT")
         await ended(rig)
 
 

@@ -6,7 +6,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from rich.markup import escape  # noqa: F401
 from textual.content import Content
 from textual.geometry import Region
 from textual.widget import Widget
