@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reid_tui.config import RunConfig, RunOptions, flag, resolve
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from reid_tui.training.checkpoint import Checkpoint
     from reid_tui.training.trainer import Trainer
 
-SHORT_SPIN: Final = "1000"
 LOGGER = logging.getLogger("reid_tui")
 LOGGER.addHandler(logging.NullHandler())
 CHANGEABLE = frozenset({"epochs", "steps", "eval_every"})
@@ -106,7 +104,6 @@ def _run(
 
     earlier = find_run(options.resume, Path(options.runs_dir)) if options.resume else None
     recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
-    _wait_politely()
     from reid_tui.data import catalog
     from reid_tui.training.device import pick_device, pick_precision
 
@@ -143,16 +140,6 @@ def _run(
     except Exception as error:  # the log must say how the run ended
         LOGGER.exception("training failed at step %d", trainer.step)
         return _failed(recorder, run, trainer.step, error)
-
-
-def _wait_politely() -> None:
-    """Keep torch's threads from spinning for long while they wait for each other.
-
-    By default GNU OpenMP spins for milliseconds, on the very core that a screen, or another program, needs before the
-    awaited thread can go on. Read when torch is imported; what the person set stands.
-    """
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
-        os.environ["GOMP_SPINCOUNT"] = SHORT_SPIN
 
 
 def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) -> Failed:
