@@ -21,7 +21,16 @@ from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training import commands as cmd
-from reid_tui.training.events import AnyEvent, Failed, Listener, PhaseChanged, Stopped, Warned, ends_run
+from reid_tui.training.events import (
+    AnyEvent,
+    EmbeddingsReady,
+    Failed,
+    Listener,
+    PhaseChanged,
+    Stopped,
+    Warned,
+    ends_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -250,13 +259,33 @@ def _stop_if_told(inbox: CommandBox) -> None:
 def _replay(run: RunDirectory, listener: Listener | None) -> int:
     """Hand earlier events on, but for the ends of earlier parts; returns the last number given."""
     last = 0
+    newest: EmbeddingsReady | None = None
     if not run.events.exists():
         return last
     for event in read_events(run.events):
         last = max(last, event.seq)
-        if listener is not None and not ends_run(event):
+        if isinstance(event, EmbeddingsReady):
+            newest = event
+        elif listener is not None and not ends_run(event):
             listener(event)
+    if listener is not None and newest is not None:
+        listener(_with_arrays(run, newest))
     return last
+
+
+def _with_arrays(run: RunDirectory, event: EmbeddingsReady) -> EmbeddingsReady:
+    """The snapshot as it lies on disk; without its arrays where it cannot be read."""
+    import numpy as np
+
+    try:
+        with np.load(run.path / event.path, allow_pickle=False) as kept:
+            points, identities = kept["points"], kept["identities"]
+    except (OSError, ValueError, KeyError):
+        LOGGER.warning("the snapshot %s cannot be read", event.path)
+        return event
+    for array in (points, identities):
+        array.flags.writeable = False
+    return dataclasses.replace(event, points=points, identities=identities)
 
 
 def _open_log(run: RunDirectory) -> EventLog:

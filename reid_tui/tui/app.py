@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from reid_tui.errors import FAILURE
+from reid_tui.runs.directory import check_writable, find_run
 from reid_tui.training.events import Failed, RunStarted
 from reid_tui.tui.descriptors import Descriptors, redirected
 from reid_tui.tui.terminal import check_terminal, decide_look, prepare_textual
@@ -39,8 +40,12 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions) -> int:
 
     Raises:
         UsageError: there is no terminal to draw on.
+        RunError: the run to resume is not there, or none can be kept.
     """
     check_terminal(os.environ)
+    if options.resume:
+        find_run(options.resume, Path(options.runs_dir))
+    check_writable(Path(options.runs_dir))
     look = decide_look(screen, os.environ)
     prepare_textual(look, screen.fps)
     from reid_tui.tui.session import WorkerSession
@@ -115,11 +120,10 @@ def _rescue(session: Session, app: ReidTuiApp) -> None:
 def _tell(app: ReidTuiApp, *, broken: bool, run: Path | None) -> None:
     """What stands in the scrollback: how it ended on stderr, the summary on stdout."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from reid_tui.text import printable
-    from reid_tui.view.summary import summary_rows
+    from reid_tui.view.summary import print_summary
 
     talk = Console(stderr=True, highlight=False)
     state = app.state
@@ -136,9 +140,4 @@ def _tell(app: ReidTuiApp, *, broken: bool, run: Path | None) -> None:
             talk.print(Text(f"reid-tui: {unsaved[0].text}"), soft_wrap=True)
     if state.started is None:
         return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in summary_rows(state, printable(run or "", 400)):
-        table.add_row(Text(label), Text(value))
-    Console(highlight=False).print(table)
+    print_summary(state, Console(highlight=False), str(run or ""))

@@ -107,7 +107,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case DistancesReady():
             change = {"distances": event}
         case Paused():
-            change = {"paused": True, "phase": "training"}
+            change = {"paused": True, "phase": "training", "step": event.step}
         case Resumed():
             change = {"paused": False, "diverged": None, "phase": "training"}
         case MarginChanged():
@@ -118,7 +118,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case CheckpointSaved():
             change = {"checkpoint": cleaned(event)}
         case Diverged():
-            change = {"diverged": cleaned(event), "paused": True, "phase": "training"}
+            change = {"diverged": cleaned(event), "paused": True, "phase": "training", "step": event.step}
         case Failed() | Stopped() | Finished():
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
         case CommandRefused() | Warned() | Progress():

@@ -77,6 +77,7 @@ def cleaned(event: _Kind) -> _Kind:
             facts,
             name=printable(facts.name),
             source=printable(facts.source, LONGEST),
+            choice=printable(facts.choice),
             identity_names=tuple(printable(name) for name in facts.identity_names),
         )
     return dataclasses.replace(event, **changed) if changed else event

@@ -65,13 +65,14 @@ class Header(Canvas):
 def identity_line(state: RunState, width: int) -> Content:
     """Run, data, device, precision, and the badge at the right end."""
     badge = Content.styled(f" {state.badge} ", f"bold reverse {BADGE_COLORS[state.badge]}")
-    pieces = [Piece(5, Content.styled("reid-tui", "bold $accent"))]
+    pieces = [Piece(6, Content.styled("reid-tui", "bold $accent"))]
     if (started := state.started) is not None:
         pieces += [
             Piece(1, Content.styled(started.dataset.name, "bold")),
+            *([Piece(4, Content.styled(started.dataset.choice, "$quiet"))] if started.dataset.choice else []),
             Piece(2, Content(started.device)),
             Piece(3, Content(started.precision)),
-            Piece(4, Content.styled(PurePath(started.run).name, "$quiet")),
+            Piece(5, Content.styled(PurePath(started.run).name, "$quiet")),
         ]
     room = width - badge.cell_length - 3
     left = _joined(pieces, room, _GAP)

@@ -38,8 +38,8 @@ class MapPanel(Panel):
         return (frame.controls.highlight, frame.state.identity_names)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
-        """A new snapshot."""
-        return (id(frame.state.embeddings), frame.state.started is None)
+        """A new snapshot, or another margin for the scale."""
+        return (id(frame.state.embeddings), frame.state.started is None, repr(_scale(frame)))
 
     def draw(self, frame: Frame) -> None:
         """The plot, and the legend beside it where there is room."""
@@ -55,7 +55,16 @@ class MapPanel(Panel):
         points = snapshot.points if snapshot else None
         identities = snapshot.identities if snapshot else None
         self.canvas.show(
-            map_chart(points, identities, state.identity_names, width, height, frame.style, highlight=highlight)
+            map_chart(
+                points,
+                identities,
+                state.identity_names,
+                width,
+                height,
+                frame.style,
+                highlight=highlight,
+                margin=_scale(frame),
+            )
         )
 
     def value(self, frame: Frame) -> str:
@@ -66,3 +75,9 @@ class MapPanel(Panel):
         highlight = frame.controls.highlight
         one = f"{names[highlight]} · " if highlight is not None and highlight < len(names) else ""
         return f"{one}{count(len(snapshot.points))} images · step {count(snapshot.step)}"
+
+
+def _scale(frame: Frame) -> float | None:
+    """The margin, where a distance on the map is a distance of embeddings."""
+    started = frame.state.started
+    return frame.state.margin if started is not None and started.config.embedding_dim == 2 else None
