@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import sys
 
 
@@ -9,7 +12,16 @@ def main() -> None:
     """Run the command line and exit with its code."""
     from reid_tui.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if "torch" in sys.modules:
+        # Taking torch down takes the interpreter over a second, and a thread in a native call could keep it for ever.
+        logging.shutdown()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

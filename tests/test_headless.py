@@ -78,6 +78,7 @@ def test_what_lies_in_the_run_directory(whole: tuple[Path, list[dict[str, Any]]]
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+@pytest.mark.slow
 def test_resume_equals_the_uninterrupted_run(whole: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
     first = train(tmp_path, "--steps", "5", "--batch-size", "8", "--json", "--name", "cut")
     assert first.returncode == 0, first.stderr
@@ -116,6 +117,7 @@ def test_bad_input_is_one_last_line_and_exit_2(
     assert sorted(whole[0].parent.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_no_usable_checkpoint_and_changed_data(whole: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
     done = train(tmp_path, "--steps", "2", "--batch-size", "8", "--name", "run")
     assert done.returncode == 0, done.stderr
@@ -149,6 +151,7 @@ def start_until_step(folder: Path, step: int) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     number: signal.Signals, code: int, tmp_path: Path
@@ -164,6 +167,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert f"reid-tui train --resume {run}" in err
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     process = start_until_step(tmp_path, 3)
     os.kill(process.pid, signal.SIGSTOP)  # both signals are pending when it goes on
@@ -175,6 +179,7 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     assert "stopped at once" in err
 
 
+@pytest.mark.slow
 def test_stdout_that_goes_away_does_not_stop_training(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "--runs-dir", str(tmp_path), "--json", "--steps", "4", "--batch-size", "4"],

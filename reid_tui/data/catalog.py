@@ -60,7 +60,7 @@ def load(
         return _idx(sources[spec], where, report, FETCH_S, opener)
     try:
         found = _idx(sources[FASHION_MNIST.name], where, report, AUTO_FETCH_S, opener)
-        return replace(found, choice="auto: it is here")
+        return replace(found, choice="auto: found")
     except download.FetchError as error:
         reason = str(error.__cause__ or error)
         source = f"generated, because Fashion-MNIST was not found and not fetched: {reason}"

@@ -5,11 +5,9 @@ Textual is imported inside: it reads its settings when it is imported, and they 
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
 from reid_tui.runs.directory import check_writable, find_run
@@ -32,8 +30,6 @@ _RESCUE_WAIT: Final = 60.0
 
 def run_dashboard(options: RunOptions, screen: ScreenOptions) -> int:
     """Train with the dashboard on the terminal.
-
-    Once torch is loaded the process ends here, without returning and without the interpreter's own slow end.
 
     Returns:
         The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM.
@@ -79,17 +75,7 @@ def show_session(session: Session, screen: ScreenOptions, look: Look, runs_dir: 
         app.pull_rest()
     code = FAILURE if broken else app.leaving.code
     _tell(app, broken=broken, run=places.path)
-    if session.alive or "torch" in sys.modules:
-        _end_now(code)
     return code
-
-
-def _end_now(code: int) -> NoReturn:
-    """Give the shell back: taking torch down takes the interpreter over a second, a native call may never return."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 class _Places:
