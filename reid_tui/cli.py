@@ -62,6 +62,7 @@ SCREEN_OPTIONS: Final = (
     Option("fps", "N", "Most repaints a second.", "10"),
     Option("glyphs", "KIND", "auto, braille, block or ascii.", "auto"),
     Option("color", "KIND", "auto, truecolor, 256, 16 or none.", "auto"),
+    Option("on_hangup", "WHAT", "When the terminal goes away: continue training, or stop after saving.", "continue"),
 )
 _WHOLE: Final = ("epochs", "steps", "batch_size", "embedding_dim", "seed")
 _REAL: Final = ("lr", "margin", "eval_every")
@@ -110,6 +111,7 @@ def screen_options(values: dict[str, Any]) -> ScreenOptions:
         fps=config.parse_whole("fps", values["fps"]),
         glyphs=config.parse_choice("glyphs", values["glyphs"], config.GLYPHS),
         color=config.parse_choice("color", values["color"], config.COLORS),
+        on_hangup=config.parse_choice("on_hangup", values["on_hangup"], config.HANGUPS),
         mouse=not values["no_mouse"],
         exit_when_done=values["exit_when_done"],
     )

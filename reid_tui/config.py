@@ -20,6 +20,7 @@ LOSSES: Final = ("contrastive",)
 PAIRINGS: Final = ("random", "batch")
 PRECISIONS: Final = ("auto", "fp32", "bf16")
 GLYPHS: Final = ("auto", "braille", "block", "ascii")
+HANGUPS: Final = ("continue", "stop")
 COLORS: Final = ("auto", "truecolor", "256", "16", "none")
 FEW_IDENTITIES: Final = 20
 """Up to so many identities the embedding is 2-D by default, so that the map is the embedding itself."""
@@ -261,3 +262,4 @@ class ScreenOptions:
     color: str = "auto"
     mouse: bool = True
     exit_when_done: bool = False
+    on_hangup: str = "continue"

@@ -102,8 +102,10 @@ class BarTalk:
         line = log_line(event)
         if line is not None and line.kind != "phase":
             self._bar.console.print(Text(f"{line.step:>6}  {line.text}"))
-        if isinstance(event, ev.PhaseChanged):
+        if isinstance(event, ev.PhaseChanged) and event.phase != "training":
             self._move(state, event.detail or f"{event.phase} …")
+        elif ev.ends_run(event):
+            self._move(state, state.badge.lower())
 
     def _move(self, state: RunState, numbers: str) -> None:
         label = f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
@@ -156,7 +158,7 @@ class Follower:
 
 
 def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
-    """Train in the main thread, with signals as commands.
+    """Train in the main thread, with signals as commands: SIGINT and SIGTERM stop, SIGUSR1 saves, SIGHUP is survived.
 
     Args:
         options: of the run.
@@ -170,7 +172,13 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
     stopper = _stopper(inbox)
-    before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        signal.SIGINT: stopper,
+        signal.SIGTERM: stopper,
+        signal.SIGUSR1: lambda _number, _frame: inbox.put(cmd.Save()),
+        signal.SIGHUP: _hangup_survivor(),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         end = run_training(options, follower, inbox, steerable=False)
     finally:
@@ -225,3 +233,15 @@ def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
         inbox.put(cmd.Stop(save=True, reason=name))
 
     return stop
+
+
+def _hangup_survivor() -> Callable[[int, FrameType | None], None]:
+    """Training goes on when its terminal goes away; what would be written there goes nowhere."""
+    terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+
+    def survive(_number: int, _frame: FrameType | None) -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in terminals:
+            os.dup2(nowhere, number)
+
+    return survive

@@ -5,6 +5,7 @@ Needs tmux, Fashion-MNIST and the DejaVu fonts.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
@@ -17,7 +18,8 @@ from screenshots.picture import draw
 from tests.tmux import Tmux
 
 HERE = Path(__file__).parent
-COMMAND = [sys.executable, "-m", "reid_tui"]
+COMMAND = ["reid-tui"]
+PATH = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 DATA = ["--data", "fashion-mnist"]
 
 
@@ -25,7 +27,7 @@ def at_step(step: int) -> Callable[[str], bool]:
     """True once the header's step counter has reached `step`."""
 
     def reached(screen: str) -> bool:
-        found = re.search(r"([\d,]+)\s*/\s*[\d,]+", screen)
+        found = re.search(r"step\s+([\d,]+)/", screen)
         return found is not None and int(found[1].replace(",", "")) >= step
 
     return reached
@@ -38,52 +40,56 @@ def shoot(terminal: Tmux, name: str) -> None:
 
 def dashboard(folder: Path) -> None:
     """One whole tutorial run at 120x40: mid-training, paused with another margin, help, the final map."""
-    with Tmux(120, 40, folder) as terminal:
+    with Tmux(120, 40, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "tutorial")
-        terminal.until(at_step(1500), 600)
+        terminal.until(at_step(1500), 120)
         shoot(terminal, "training")
         terminal.press("Space")
         terminal.until(lambda screen: "PAUSED" in screen, 30)
         for _ in range(6):
             terminal.press("+")
-        terminal.until(lambda screen: "1.30" in screen, 30)
+        terminal.until(lambda screen: screen.count("margin 1.30") >= 3, 30)
         shoot(terminal, "paused")
         terminal.press("?")
         terminal.until(lambda screen: "palette" in screen, 30)
         shoot(terminal, "help")
         terminal.press("Escape")
+        terminal.until(lambda screen: "palette" not in screen, 30)
         for _ in range(6):
             terminal.press("-")
+        terminal.until(lambda screen: "1.00" in screen, 30)
         terminal.press("Space")
-        terminal.until(lambda screen: "DONE" in screen, 900)
+        terminal.until(lambda screen: "DONE" in screen and "10,000 images · step" in screen, 200)
         shoot(terminal, "done")
-        terminal.press("0", "2")
         terminal.press("q")
         terminal.until(lambda screen: "verification" in screen, 60)
         shoot(terminal, "summary")
 
 
 def small_and_large(folder: Path) -> None:
-    with Tmux(80, 24, folder) as terminal:
+    with Tmux(80, 24, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "small")
-        terminal.until(at_step(600), 600)
+        terminal.until(at_step(120), 120)
         shoot(terminal, "small")
         terminal.resize(200, 60)
-        terminal.until(at_step(1000), 600)
+        terminal.until(at_step(1000), 120)
         shoot(terminal, "large")
-        terminal.press("q", "q")
+        terminal.press("q")
+        terminal.until(lambda screen: "save and quit" in screen, 30)
+        terminal.press("Enter")
+        terminal.until(lambda screen: "verification" in screen, 30)
 
 
 def headless(folder: Path) -> None:
-    with Tmux(110, 30, folder) as terminal:
+    with Tmux(110, 30, folder, PATH) as terminal:
         terminal.run(*COMMAND, "train", *DATA, "--epochs", "1", "--name", "headless")
-        terminal.until(lambda screen: "verification" in screen, 900)
+        terminal.until(lambda screen: "verification" in screen, 120)
         shoot(terminal, "headless")
 
 
 def pairs(folder: Path) -> None:
-    with Tmux(120, 44, folder, {"COLORTERM": "truecolor"}) as terminal:
-        terminal.run(*COMMAND, "data", "fashion-mnist", "--pairs", "2")
+    with Tmux(120, 54, folder, PATH | {"COLORTERM": "truecolor"}) as terminal:
+        terminal.run(*COMMAND, "data", "fashion-mnist", "--pairs", "4")
         terminal.until(lambda screen: screen.count("$") >= 2, 120)
         shoot(terminal, "pairs")
 

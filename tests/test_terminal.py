@@ -51,6 +51,7 @@ def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command:
 
         terminal.press("Space")
         terminal.until(says("PAUSED"), 30)
+        terminal.until(lambda _: "paused" in terminal.fact("pane_title").lower(), 30)
         terminal.press("+", "+")
         terminal.until(says("1.10"), 30)
         terminal.press("m")

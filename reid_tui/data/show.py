@@ -57,7 +57,7 @@ def facts(dataset: Dataset) -> RenderableType:
 
 
 def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -> RenderableType:
-    """The first pairs that a run with `seed` trains on, each with SAME or DIFFERENT below it.
+    """Pairs that a run with `seed` trains on, each with SAME or DIFFERENT below it: of both kinds the first ones.
 
     Args:
         dataset: pairs are drawn from its training images.
@@ -69,11 +69,13 @@ def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -
     Raises:
         DataError: fewer than two identities.
     """
-    chosen = draw_epoch(dataset.train.identities, seed, 0)[:count]
+    drawn = draw_epoch(dataset.train.identities, seed, 0)
+    kinds = (np.flatnonzero(drawn.same_P)[: (count + 1) // 2], np.flatnonzero(~drawn.same_P)[: count // 2])
+    index = np.sort(np.concatenate(kinds))
     step = _step(dataset.train.images, width)
     blocks = [
-        _pair(dataset, int(a), int(b), step, same=bool(same), color=color)
-        for a, b, same in zip(chosen.first_P, chosen.second_P, chosen.same_P, strict=True)
+        _pair(dataset, int(drawn.first_P[i]), int(drawn.second_P[i]), step, same=bool(drawn.same_P[i]), color=color)
+        for i in index
     ]
     if not blocks:
         return Group()

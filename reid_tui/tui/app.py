@@ -5,6 +5,7 @@ Textual is imported inside: it reads its settings when it is imported, and they 
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from reid_tui.errors import FAILURE
 from reid_tui.runs.directory import check_writable, find_run
 from reid_tui.training.events import Failed, RunStarted
 from reid_tui.tui.descriptors import Descriptors, redirected
+from reid_tui.tui.hangup import Hangup, train_on
 from reid_tui.tui.terminal import check_terminal, decide_look, prepare_textual
 from reid_tui.tui.title import POP, PUSH
 
@@ -55,6 +57,7 @@ def show_session(session: Session, screen: ScreenOptions, look: Look, runs_dir: 
 
     with redirected(ascii_only=look.glyphs == "ascii") as descriptors:
         places = _Places(runs_dir, descriptors)
+        hangup = Hangup(descriptors.terminal)
         app = ReidTuiApp(
             session,
             look,
@@ -63,14 +66,18 @@ def show_session(session: Session, screen: ScreenOptions, look: Look, runs_dir: 
             handle_signals=True,
             on_started=places.started,
             picture_folder=places.folder,
+            hung_up=lambda: hangup.came,
         )
+        hangup.watch()
         descriptors.screen.write(PUSH)
         app.run(mouse=screen.mouse)
         descriptors.screen.write(POP)
         descriptors.screen.flush()
-        broken = app.return_code == FAILURE
+        broken = app.return_code == FAILURE and not hangup.came
         if broken:
             _rescue(session, app)
+        if hangup.came:
+            _go_on_alone(session, app, screen.on_hangup)
         session.join(_LAST_WAIT)
         app.pull_rest()
     code = FAILURE if broken else app.leaving.code
@@ -94,6 +101,19 @@ class _Places:
 
     def folder(self) -> Path:
         return self.path if self.path is not None and self.path.is_dir() else Path.cwd()
+
+
+def _go_on_alone(session: Session, app: ReidTuiApp, on_hangup: str) -> None:
+    """The terminal is gone. A run that waits for a person who cannot come back is saved instead."""
+    app.pull_rest()
+    if not session.alive and app.leaving.ended is None:
+        session.start()
+    waits = app.state.paused
+    logging.getLogger(__name__).info("the terminal went away at step %d", app.state.step)
+    if on_hangup == "stop" or waits:
+        app.leaving.signal = "SIGHUP" if on_hangup == "stop" else None
+        session.send(app.leaving.stop(save=True, reason="SIGHUP"))
+    app.leaving.signal = train_on(session, app.pull_rest) or app.leaving.signal
 
 
 def _rescue(session: Session, app: ReidTuiApp) -> None:

@@ -16,7 +16,7 @@ from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate,
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
 from reid_tui.tui.keys import KEYS
-from reid_tui.tui.leaving import SIGNAL_CODES, Leaving
+from reid_tui.tui.leaving import Leaving
 from reid_tui.tui.notices import notices
 from reid_tui.tui.pause_key import PauseKey
 from reid_tui.tui.quitting import Quitting
@@ -69,6 +69,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         handle_signals: bool = False,
         on_started: Callable[[RunStarted], None] | None = None,
         picture_folder: Callable[[], Path] = Path.cwd,
+        hung_up: Callable[[], bool] = lambda: False,
     ) -> None:
         """Build the app; `run` starts the session.
 
@@ -77,9 +78,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             look: what the terminal can show.
             fps: pulls a second.
             exit_when_done: close when the run has ended.
-            handle_signals: take SIGINT and SIGTERM as orders to save and leave; only in the main thread.
+            handle_signals: take SIGINT and SIGTERM as orders to save and leave, SIGUSR1 to save; main thread only.
             on_started: told once the run has a name.
             picture_folder: where `S` puts its pictures.
+            hung_up: whether the terminal has gone away.
         """
         # Else the sixteen colours, or none, are turned into shades that the terminal does not have.
         super().__init__(ansi_color=True if look.colors in ("16", "none") else None)
@@ -94,6 +96,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._handle_signals = handle_signals
         self._on_started = on_started
         self._picture_folder = picture_folder
+        self._hung_up = hung_up
         self._title = TitleBar()
         self._opened = time.time()
         for theme in themes.own_themes(look):
@@ -118,8 +121,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.call_after_refresh(self._begin)
         if self._handle_signals:
             loop = asyncio.get_running_loop()
-            for name in SIGNAL_CODES:
+            for name in ("SIGINT", "SIGTERM"):
                 loop.add_signal_handler(signal.Signals[name], self.quitting.signalled, name)
+            loop.add_signal_handler(signal.SIGUSR1, self._post, Save())
 
     def _begin(self) -> None:
         """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""
@@ -131,7 +135,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         events = self.session.drain()
         if events:
             self._take(events)
-        if self.leaving.due:
+        if self.leaving.due or self._hung_up():
             self.exit()
             return
         now = time.monotonic()

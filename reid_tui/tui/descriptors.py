@@ -12,11 +12,11 @@ import os
 import sys
 import tempfile
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _ERRORS: Final = "reid-tui-ascii"
@@ -46,11 +46,16 @@ _LOOK_ALIKES: Final = {
 class Descriptors:
     """Where fds 1 and 2 lead to, while `redirected`."""
 
-    def __init__(self, screen: IO[str]) -> None:
+    def __init__(self, screen: IO[str], saved: Iterable[int]) -> None:
         self.screen = screen
         """The terminal."""
+        self._saved = tuple(saved)
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._point_at(self._spool.fileno())
+
+    def terminal(self) -> tuple[int, ...]:
+        """Every descriptor that leads, or will lead again, to the terminal."""
+        return (self.screen.fileno(), *self._saved)
 
     def follow(self, path: Path) -> None:
         """Send fds 1 and 2 to the end of this file from now on, and move there what has been written so far.
@@ -92,6 +97,19 @@ def _not_logged_by_the_run(record: logging.LogRecord) -> bool:
     return not (own and record.name.split(".")[0] == package.name)
 
 
+class _Screen(io.TextIOWrapper):
+    """The terminal; writing to one that has gone away is not an error, or Textual's writer would die of it."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
 class _Stderr(io.TextIOBase):
     """Writes to whatever fd 2 leads to at the moment."""
 
@@ -111,7 +129,7 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
     sys.stderr.flush()
     saved = {name: os.dup(name) for name in (1, 2)}
     screen = _opened(os.dup(2), ascii_only=ascii_only)
-    descriptors = Descriptors(screen)
+    descriptors = Descriptors(screen, saved.values())
     before = sys.__stdout__, sys.__stderr__
     # Textual's driver writes to the one and asks the other for the terminal's size.
     sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc, assignment]
@@ -136,10 +154,9 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
 
 
 def _opened(descriptor: int, *, ascii_only: bool) -> IO[str]:
-    if not ascii_only:
-        return os.fdopen(descriptor, "w", encoding="utf-8", errors="replace")
     codecs.register_error(_ERRORS, _alike)
-    return os.fdopen(descriptor, "w", encoding="ascii", errors=_ERRORS)
+    encoding, errors = ("ascii", _ERRORS) if ascii_only else ("utf-8", "replace")
+    return _Screen(os.fdopen(descriptor, "wb"), encoding=encoding, errors=errors, write_through=False)
 
 
 def _alike(error: UnicodeError) -> tuple[str, int]:

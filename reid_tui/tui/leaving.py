@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.errors import DIVERGED, INTERRUPTED, OK, TERMINATED
+from reid_tui.errors import DIVERGED, HUNG_UP, INTERRUPTED, OK, TERMINATED
 from reid_tui.training.commands import Stop
 from reid_tui.training.events import AnyEvent, Diverged, Failed, Finished, Resumed, RunStarted, Stopped, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SIGNAL_CODES: Final = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}
+SIGNAL_CODES: Final = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED, "SIGHUP": HUNG_UP}
 
 
 class Leaving:

@@ -24,6 +24,8 @@ CURVES: Final[tuple[tuple[Score, str, Role], ...]] = (
 """Field, name and colour, in the order in which they are drawn."""
 _FLOORS: Final = (0.0, 0.5, 0.8, 0.9)
 _MIN_AXES_HEIGHT: Final = 6
+_UNTRAINED_SHOWN: Final = 2
+"""Up to so many evaluations the first one decides the y axis too."""
 
 
 def score_chart(
@@ -53,7 +55,11 @@ def score_chart(
     area = Area(GUTTER + 1, 1, width - GUTTER - 1, height - 3) if axes else Area(0, legend, width, height - legend)
     last = max(total_steps, int(points.steps[-1]), 1)
     x = Axis(0, last, tuple((v, short_count(v)) for v in spread(0, last, max(area.columns // 11, 1), whole=True)))
-    lowest = min((float(v.min()) for name, _, _ in CURVES if len(v := _finite(getattr(points, name)))), default=0.0)
+    # The untrained network's scores would flatten all that come after them.
+    first = 1 if len(points.steps) > _UNTRAINED_SHOWN else 0
+    lowest = min(
+        (float(v.min()) for name, _, _ in CURVES if len(v := _finite(getattr(points, name)[first:]))), default=0.0
+    )
     low = max((floor for floor in _FLOORS if floor <= lowest), default=0.0)
     y = Axis(low, 1.0, tuple((value, f"{value:g}") for value in (low, (low + 1) / 2, 1.0)))
     lettered = style.colors == "none"
@@ -62,7 +68,7 @@ def score_chart(
     across, down = DOTS[glyphs]
     for name, label, role in CURVES:
         values = getattr(points, name)
-        known = np.isfinite(values)
+        known = np.isfinite(values) & (values >= y.low)
         dots_x = to_dots(points.steps[known], 0, last, area.columns * across)
         columns, means = column_means(dots_x, values[known], area.columns * across)
         dots_y = to_dots(means, y.low, y.high, area.rows * down)

@@ -1,0 +1,1 @@
+"""What stays on disk: the run directory and its event log."""

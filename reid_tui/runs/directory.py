@@ -1,0 +1,146 @@
+"""The folder of one run: where its files lie, how it is made and found again."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from reid_tui.errors import RunError
+from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LATEST: Final = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths of a run. Files are 0600, folders 0700."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """By which `--resume` finds it."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """What the run was started with, every value resolved."""
+        return self.path / "config.json"
+
+    @property
+    def events(self) -> Path:
+        """One JSON event a line."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Tracebacks, warnings and what native code wrote."""
+        return self.path / "run.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Tensors and manifests."""
+        return self.path / "checkpoints"
+
+    @property
+    def embeddings(self) -> Path:
+        """Snapshots of the map."""
+        return self.path / "embeddings"
+
+    def write_config(self, content: Mapping[str, Any]) -> None:
+        """Write config.json.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_whole(self.config, json.dumps(content, indent=2).encode() + b"\n")
+
+
+def check_writable(runs_dir: Path) -> None:
+    """Find out early whether runs can be kept there; makes the folder.
+
+    Raises:
+        RunError: they cannot.
+    """
+    probe = runs_dir / ".writable"
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        write_whole(probe, b"", durable=False)
+        probe.unlink()
+    except OSError as error:
+        raise RunError(
+            f"cannot write to the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+        ) from error
+
+
+def create_run(runs_dir: Path, name: str) -> RunDirectory:
+    """Make the folder of a new run, `<YYYYmmdd-HHMMSS>-<name>`; a number is added when it is taken.
+
+    Raises:
+        RunError: the runs folder cannot be written to.
+    """
+    check_writable(runs_dir)
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    number = 1
+    while True:
+        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(mode=PRIVATE_FOLDER)
+            break
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RunError(f"cannot make the run's folder {str(path)!r}: {error.strerror}") from error
+    run = RunDirectory(path)
+    run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
+    run.embeddings.mkdir(mode=PRIVATE_FOLDER)
+    return run
+
+
+def find_run(spec: str, runs_dir: Path) -> RunDirectory:
+    """Find a run to write to, as `locate_run` does, and remove what a killed process left half written.
+
+    Raises:
+        RunError: there is none, or several by that name.
+    """
+    return _opened(locate_run(spec, runs_dir))
+
+
+def locate_run(spec: str, runs_dir: Path) -> Path:
+    """Find a run by path, by name (whole, or what follows the time stamp), or the newest as `latest`; change nothing.
+
+    Raises:
+        RunError: there is none, or several by that name.
+    """
+    known = sorted((path.parent for path in runs_dir.glob("*/config.json")), key=lambda path: path.name)
+    if spec == LATEST:
+        if not known:
+            raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
+        return known[-1]
+    as_path = Path(spec)
+    if (as_path / "config.json").is_file():
+        return as_path
+    matches = [path for path in known if path.name == spec] or [
+        path for path in known if path.name.split("-", 2)[-1] == spec
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(path.name for path in matches[-3:])
+        raise RunError(f"{len(matches)} runs are named {spec!r}; say which: {names}")
+    raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
+
+
+def _opened(path: Path) -> RunDirectory:
+    """The run at a path that exists, with what a killed process left half written removed."""
+    run = RunDirectory(path)
+    for folder in (run.path, run.checkpoints, run.embeddings):
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        remove_temporaries(folder)
+    return run

@@ -1,0 +1,72 @@
+"""When the terminal goes away the screen goes, and the training stays.
+
+The kernel tells of it by SIGHUP. By then reading the terminal gives end-of-file without end, and writing to it fails or
+hangs; Textual's reader spins or blocks on it, and its SIGCONT handler would start its driver anew. So the dead terminal
+is taken away under Textual: its input becomes a pipe with a single byte in it, its output the null device. Then the app
+can close by itself as on any other day.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.training.commands import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+
+    from reid_tui.tui.session import Session
+
+_LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at a run without a screen: its events are taken, so that they do not pile up."""
+
+
+class Hangup:
+    """Watches for the terminal's end from `watch` on."""
+
+    def __init__(self, descriptors: Callable[[], Iterable[int]]) -> None:
+        """Say which descriptors lead to the terminal, standard input apart."""
+        self._descriptors = descriptors
+        self.came = False
+
+    def watch(self) -> None:
+        """Take SIGHUP; in the main thread only."""
+        signal.signal(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGCONT, signal.SIG_IGN)
+        reading, writing = os.pipe()
+        os.write(writing, b"\0")  # a reader that waits wakes up and finds the end of its work
+        os.dup2(reading, 0)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in self._descriptors():
+            os.dup2(nowhere, descriptor)
+        self.came = True
+
+
+def train_on(session: Session, take: Callable[[], None]) -> str | None:
+    """Wait without a screen until the run has ended; SIGTERM and SIGINT still save it first.
+
+    Args:
+        session: the run.
+        take: takes what the trainer has told.
+
+    Returns:
+        The signal that ended it, or None.
+    """
+    told: list[str] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.append(signal.Signals(number).name)
+        session.send(Stop(save=True, reason=told[0]))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while session.alive:
+        session.join(_LOOK_EVERY)
+        take()
+    return told[0] if told else None

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from reid_tui.errors import RunError
+from reid_tui.runs.directory import RunDirectory, check_writable, create_run, find_run
+from reid_tui.runs.lock import RunLock
+
+
+def made(runs: Path, name: str) -> RunDirectory:
+    run = create_run(runs, name)
+    run.write_config({"run": run.name})
+    return run
+
+
+def test_private_and_two_in_one_second_do_not_collide(tmp_path: Path) -> None:
+    one, two = made(tmp_path / "runs", "a"), made(tmp_path / "runs", "a")
+    assert one.path != two.path
+    for path in (one.path, one.checkpoints, one.embeddings):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(one.config.stat().st_mode) == 0o600
+
+
+def test_found_by_path_name_short_name_and_latest(tmp_path: Path) -> None:
+    first = tmp_path / "20260101-000000-first"
+    second = tmp_path / "20260102-000000-second"
+    for path in (first, second):
+        path.mkdir()
+        (path / "config.json").write_text("{}")
+    assert find_run(str(first), tmp_path).path == first
+    assert find_run(first.name, tmp_path).path == first
+    assert find_run("first", tmp_path).path == first
+    assert find_run("latest", tmp_path).path == second
+
+
+@pytest.mark.parametrize(("spec", "words"), [("nope", "no run 'nope'"), ("latest", "no run in")])
+def test_missing(spec: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=words):
+        find_run(spec, tmp_path)
+
+
+def test_a_name_that_two_runs_have_is_refused(tmp_path: Path) -> None:
+    for day in (1, 2):
+        path = tmp_path / f"2026010{day}-000000-same"
+        path.mkdir()
+        (path / "config.json").write_text("{}")
+    with pytest.raises(RunError, match="2 runs are named 'same'"):
+        find_run("same", tmp_path)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    run = made(tmp_path, "a")
+    (run.checkpoints / ".tmp-step-00000001.safetensors").write_bytes(b"half")
+    find_run(run.name, tmp_path)
+    assert not list(run.checkpoints.iterdir())
+
+
+def test_unwritable(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(RunError, match=r"cannot write to the runs folder .*--runs-dir"):
+        check_writable(file / "runs")
+    if os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        with pytest.raises(RunError, match="Permission denied"):
+            create_run(tmp_path / "locked", "a")
+
+
+def test_two_writers_of_one_run(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path / "lock")
+    with pytest.raises(RunError, match=f"process {os.getpid()}"):
+        RunLock(tmp_path / "lock")
+    lock.release()
+    RunLock(tmp_path / "lock").release()
