@@ -22,6 +22,8 @@ PRECISIONS: Final = ("auto", "fp32", "bf16")
 GLYPHS: Final = ("auto", "braille", "block", "ascii")
 HANGUPS: Final = ("continue", "stop")
 COLORS: Final = ("auto", "truecolor", "256", "16", "none")
+LARGEST_ALL_PAIRS: Final = 2048
+"""Batch size up to which all pairs among its images are formed: 8.4 million."""
 FEW_IDENTITIES: Final = 20
 """Up to so many identities the embedding is 2-D by default, so that the map is the embedding itself."""
 
@@ -45,10 +47,10 @@ class Limit:
 LIMITS: Final[dict[str, Limit]] = {
     "epochs": Limit(1, 100_000, whole=True),
     "steps": Limit(1, 1_000_000_000, whole=True),
-    "batch_size": Limit(2, 65_536, whole=True),
+    "batch_size": Limit(2, 16_384, whole=True),
     "lr": Limit(0, 10, above=True),
     "margin": Limit(0, 1000, above=True),
-    "embedding_dim": Limit(2, 4096, whole=True),
+    "embedding_dim": Limit(2, 1024, whole=True),
     "seed": Limit(0, 2**32 - 1, whole=True),
     "eval_every": Limit(0, 100_000, above=True),
     "fps": Limit(1, 60, whole=True),
@@ -231,10 +233,13 @@ def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
 
     Returns:
         A complete config. Precision may still be "auto": only torch knows the device.
+
+    Raises:
+        UsageError: all pairs of a batch this large do not fit into any memory.
     """
     name = options.preset or "tutorial"
     preset = preset_for(name, dataset)
-    return RunConfig(
+    config = RunConfig(
         data=dataset,
         preset=name,
         epochs=options.epochs or preset.epochs,
@@ -251,6 +256,12 @@ def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
         eval_every=options.eval_every or preset.eval_every,
         eval_images=2000,
     )
+    if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
+        raise UsageError(
+            f"--batch-size must be at most {LARGEST_ALL_PAIRS} with --pairs batch, not {config.batch_size}: "
+            "the pairs among a batch's images grow with its square"
+        )
+    return config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,10 +109,10 @@ class BarTalk:
 
     def _move(self, state: RunState, numbers: str) -> None:
         label = f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
-        if self._task is None and state.total_steps:
-            self._task = self._bar.add_task(label, total=state.total_steps, numbers=numbers)
-        if self._task is not None:
-            self._bar.update(self._task, description=label, completed=state.step, numbers=numbers)
+        if self._task is None:
+            self._task = self._bar.add_task(label, total=None, numbers=numbers)
+        total = state.total_steps or None  # a bar that swings to and fro while the data is fetched
+        self._bar.update(self._task, description=label, total=total, completed=state.step, numbers=numbers)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import NoReturn
 
 import numpy as np
 import pytest
 
-from reid_tui.config import RunConfig
+from reid_tui.config import RunConfig, RunOptions, resolve
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
 from reid_tui.errors import DataError
@@ -62,20 +63,5 @@ def tiny() -> Dataset:
 @pytest.fixture
 def tiny_config() -> RunConfig:
     """Eight steps an epoch, three epochs."""
-    return RunConfig(
-        data="tiny",
-        preset="tutorial",
-        epochs=3,
-        steps=None,
-        batch_size=16,
-        lr=1e-3,
-        margin=1.0,
-        pairs="random",
-        loss="contrastive",
-        model="tutorial",
-        embedding_dim=2,
-        precision="fp32",
-        seed=3,
-        eval_every=0.5,
-        eval_images=40,
-    )
+    settled = resolve(RunOptions(epochs=3, batch_size=16, seed=3), "fashion-mnist", IDENTITIES)
+    return dataclasses.replace(settled, data="tiny", eval_images=40)

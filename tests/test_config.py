@@ -68,3 +68,8 @@ def test_names_that_are_no_folder(name: str) -> None:
 def test_config_round_trip_ignores_what_it_does_not_know() -> None:
     settled = resolve(RunOptions(), "fashion-mnist", 10)
     assert RunConfig.from_json({**settled.to_json(), "new_in_2030": 1}) == settled
+
+
+def test_all_pairs_of_a_huge_batch_are_refused() -> None:
+    with pytest.raises(UsageError, match="at most 2048 with --pairs batch, not 4096"):
+        resolve(RunOptions(pairs="batch", batch_size=4096), "fashion-mnist", 10)

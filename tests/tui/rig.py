@@ -13,7 +13,7 @@ import numpy as np
 from textual.events import Key
 from textual.keys import _character_to_key
 
-from reid_tui.config import RunConfig
+from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
@@ -21,23 +21,7 @@ from reid_tui.tui.terminal import Look
 
 LOOK = Look("truecolor", "braille")
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-CONFIG = RunConfig(
-    data="fashion-mnist",
-    preset="tutorial",
-    epochs=5,
-    steps=None,
-    batch_size=64,
-    lr=1e-3,
-    margin=1.0,
-    pairs="random",
-    loss="contrastive",
-    model="tutorial",
-    embedding_dim=2,
-    precision="fp32",
-    seed=0,
-    eval_every=0.5,
-    eval_images=2000,
-)
+CONFIG = resolve(RunOptions(), "fashion-mnist", 10)
 
 
 class Script:

@@ -1,0 +1,156 @@
+"""What is known of the runs in a folder, from their files and locks alone. Loads without torch and numpy."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from reid_tui.errors import RunError
+from reid_tui.runs.directory import RunDirectory
+from reid_tui.runs.lock import holder
+from reid_tui.runs.tail import ENDS, LogEnd, number, parsed, read_end, read_piece, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RunStatus = Literal["running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
+LOCK: Final = "lock"
+_LARGEST_CONFIG: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One run. Texts are as they stand on disk, not yet safe to print; None where a value is not known."""
+
+    path: Path
+    status: RunStatus
+    pid: int | None
+    """Of the process that holds the run; 0 where it is held by one that gave no number."""
+    data: str | None
+    step: int | None
+    """Optimiser steps done."""
+    total_steps: int | None
+    loss: float | None
+    """Of the newest step whose loss was finite."""
+    map: float | None
+    """Of the newest evaluation."""
+    margin: float | None
+    time: float | None
+    """Unix seconds of the last event."""
+    size: int
+    """Bytes of all its files."""
+
+    @property
+    def name(self) -> str:
+        """By which other commands find it."""
+        return self.path.name
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last event, never below 0 where the clock was set back."""
+        return None if self.time is None else max(0.0, time.time() - self.time)
+
+
+def list_runs(runs_dir: Path) -> list[RunSummary]:
+    """The runs in a folder, newest first by their names, as `latest` takes them; none where there is no folder.
+
+    Raises:
+        RunError: it is no folder, or cannot be read.
+    """
+    try:
+        with os.scandir(runs_dir) as entries:
+            folders = [runs_dir / entry.name for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(
+            f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+        ) from error
+    found = [folder for folder in folders if os.path.lexists(RunDirectory(folder).config)]
+    return [summarize(folder) for folder in sorted(found, key=lambda folder: folder.name, reverse=True)]
+
+
+def summarize(path: Path) -> RunSummary:
+    """What is known of the run at a path, however damaged its files are."""
+    run = RunDirectory(path)
+    # The lock is asked before the log: a run that ends in between has then written its end already.
+    pid = holder(path / LOCK)
+    end = read_end(run.events)
+    status = _status(end, pid)
+    if status == "crashed" and (pid := holder(path / LOCK)) is not None:
+        status = "running"
+    written = _config(run)
+    config, dataset = _object(written, "config"), _object(written, "dataset")
+    start = end.start or {}
+    margin = end.margin if end.margin is not None else number(config.get("margin"))
+    return RunSummary(
+        path=path,
+        status=status,
+        pid=pid,
+        data=_text(dataset.get("name")) or _text(config.get("data")) or _text(_object(start, "dataset").get("name")),
+        step=end.step,
+        total_steps=_total_steps(end, config),
+        loss=end.loss,
+        map=end.map,
+        margin=margin,
+        time=end.time,
+        size=sum(_sizes(path)),
+    )
+
+
+def _status(end: LogEnd, pid: int | None) -> RunStatus:
+    if pid is None:
+        # Only the event that came last may be an end: what was resumed after one and then killed has crashed.
+        return end.mark if end.mark in ENDS else "crashed"  # type: ignore[return-value]
+    start = end.start if end.start_is_newest else None
+    if start is not None and pid and start.get("pid") != pid:
+        return "running"  # The holder still loads; the log is about the process before it.
+    if end.mark in ENDS and end.mark != "diverged":
+        return "running"
+    match end.steered:
+        case "paused" | "diverged" as status:
+            return status
+    return "running"
+
+
+def _total_steps(end: LogEnd, config: dict[str, Any]) -> int | None:
+    """Planned steps. A resume may have changed them after a start that lies far back; config.json then knows better."""
+    start = end.start or {}
+    told = whole(start.get("total_steps"))
+    epochs, per_epoch = whole(config.get("epochs")), whole(start.get("steps_per_epoch"))
+    if end.start_is_newest or epochs is None or per_epoch is None:
+        return told if told is not None else whole(config.get("steps"))
+    steps = whole(config.get("steps"))
+    return epochs * per_epoch if steps is None else min(steps, epochs * per_epoch)
+
+
+def _config(run: RunDirectory) -> dict[str, Any]:
+    try:
+        return parsed(read_piece(run.config, _LARGEST_CONFIG)) or {}
+    except OSError:
+        return {}
+
+
+def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """Bytes of each file below a folder, links not followed; what vanishes meanwhile does not count."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                found = Path(parent, name).lstat()
+            except OSError:
+                continue
+            if stat.S_ISREG(found.st_mode):
+                yield found.st_size

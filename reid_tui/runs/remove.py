@@ -1,0 +1,69 @@
+"""Removing a run: its whole folder, nothing outside it, and never under a process that writes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.errors import RunError
+from reid_tui.runs.directory import RunDirectory, locate_run
+from reid_tui.runs.lock import RunLock, holder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOCK: Final = "lock"
+
+
+def find_removable(spec: str, runs_dir: Path) -> Path:
+    """Find a run that may be removed; change nothing.
+
+    Returns:
+        Its folder, a real one, by its full path.
+
+    Raises:
+        RunError: there is none, it is a link, it does not look like a run, or a process writes it.
+    """
+    path = locate_run(spec, runs_dir)
+    if path.is_symlink():
+        raise RunError(f"{str(path)!r} is a link to {str(path.readlink())!r}; remove the link itself with 'rm'")
+    path = path.resolve()
+    run = RunDirectory(path)
+    in_runs_dir = path.parent == runs_dir.resolve()
+    if not in_runs_dir and not any(item.exists() for item in (run.events, run.checkpoints, path / _LOCK)):
+        raise RunError(f"{str(path)!r} does not look like a run: it has a config.json, but no log, no checkpoints")
+    if (pid := holder(path / _LOCK)) is not None:
+        raise RunError(f"the run {path.name!r} is being trained by process {pid or 'unknown'}; stop that one first")
+    return path
+
+
+def remove_run(path: Path) -> None:
+    """Remove a run's folder and all that is in it. Links in it are removed, not followed.
+
+    The lock is held meanwhile, and config.json goes last: a removal that was cut short leaves a run that can be
+    listed and removed again.
+
+    Args:
+        path: as `find_removable` found it.
+
+    Raises:
+        RunError: a process has begun to write it, or something in it cannot be removed.
+    """
+    lock = RunLock(path / _LOCK)
+    last = (RunDirectory(path).config.name, _LOCK)
+    try:
+        with os.scandir(path) as entries:
+            others = [entry for entry in entries if entry.name not in last]
+        for entry in others:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                (path / entry.name).unlink()
+        RunDirectory(path).config.unlink()
+        shutil.rmtree(path)
+    except OSError as error:
+        what = error.filename or path
+        raise RunError(f"cannot remove {str(what)!r}: {error.strerror}; the rest of the run is still there") from error
+    finally:
+        lock.release()
