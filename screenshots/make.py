@@ -69,7 +69,7 @@ def dashboard(folder: Path) -> None:
 def small_and_large(folder: Path) -> None:
     with Tmux(80, 24, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "small")
-        terminal.until(at_step(120), 120)
+        terminal.until(at_step(600), 120)
         shoot(terminal, "small")
         terminal.resize(200, 60)
         terminal.until(at_step(1000), 120)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-SHARE: Final = 0.01
+SHARE: Final = 0.015
 """Of one core, for one panel."""
-LONGEST: Final = 10.0
+LONGEST: Final = 3.0
 """Seconds; a slow machine still gets a picture now and then."""
 
 
