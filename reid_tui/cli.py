@@ -266,6 +266,65 @@ def bench(
     )
 
 
+runs_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(runs_app, name="runs")
+_RunsDir = Annotated[str, typer.Option(metavar="DIR", envvar="REID_TUI_RUNS", help="Where runs are kept.")]
+
+
+@runs_app.callback(invoke_without_command=True)
+def list_runs(
+    context: typer.Context,
+    runs_dir: _RunsDir = "runs",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> int:
+    """List the runs, newest first; `runs rm RUN` removes one."""
+    if context.invoked_subcommand is not None:
+        if as_json or _was_typed(context, "runs_dir"):
+            where = "--json" if as_json else "--runs-dir"
+            raise UsageError(f"{where} stands before {context.invoked_subcommand!r}; put options behind the command")
+        return 0
+    from rich.console import Console
+
+    from reid_tui.runs import overview, show
+
+    found = overview.list_runs(Path(runs_dir))
+    if as_json:
+        print(show.to_json(found))
+    elif found:
+        show.print_runs(Console(highlight=False), found)
+    else:
+        none = f"no run in {runs_dir!r} yet; start one with '{PROG} train' or name --runs-dir"
+        print(f"{PROG}: {printable(none, 1000)}", file=sys.stderr)
+    return 0
+
+
+@runs_app.command("rm")
+def remove_run(
+    spec: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name, or latest.")],
+    runs_dir: _RunsDir = "runs",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Remove a run with everything in its folder, after asking."""
+    from reid_tui.runs import overview, remove, show
+
+    path = remove.find_removable(spec, Path(runs_dir))
+    if not yes:
+        found = overview.summarize(path)
+        what = f"{found.name!r} ({found.status}, {show.size(found.size)}) in {str(path.parent)!r}"
+        if not _confirmed(printable(f"remove the run {what}? [y/N] ", 1000)):
+            raise UsageError(f"the run {path.name!r} is kept; answer y on a terminal, or give --yes")
+    remove.remove_run(path)
+    print(f"{PROG}: removed {printable(path, 1000)}", file=sys.stderr)
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def run(argv: list[str]) -> int:
     """Run a command line.
 

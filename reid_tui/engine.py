@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from reid_tui.config import RunConfig, RunOptions, flag, resolve
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError
 from reid_tui.files import PRIVATE_FILE
-from reid_tui.runs.directory import RunDirectory, create_run, find_run
+from reid_tui.runs.directory import RunDirectory, create_run, locate_run, tidy
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
@@ -111,7 +111,7 @@ def _run(
         _stop_if_told(inbox)
         recorder(PhaseChanged(step=0, phase="loading", detail=detail))
 
-    earlier = find_run(options.resume, Path(options.runs_dir)) if options.resume else None
+    earlier = _take_again(options, resources) if options.resume else None
     recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
     from reid_tui.data import catalog
     from reid_tui.training.device import pick_device, pick_precision
@@ -131,8 +131,11 @@ def _run(
     config = dataclasses.replace(config, precision=pick_precision(config.precision, device))
     _stop_if_told(inbox)
 
-    run = resumed.run if resumed else create_run(Path(options.runs_dir), options.name or dataset.name)
-    resources.callback(RunLock(run.path / "lock").release)
+    if resumed:
+        run = resumed.run
+    else:
+        run = create_run(Path(options.runs_dir), options.name or dataset.name)
+        resources.callback(RunLock(run.lock).release)
     resources.enter_context(_log_file(run.log))
     last_seq = _replay(run, replay) if resumed else 0
     recorder.keep(_open_log(run), last_seq)
@@ -163,6 +166,17 @@ def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) 
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
+
+
+def _take_again(options: RunOptions, resources: contextlib.ExitStack) -> RunDirectory:
+    """The run to resume, locked before anything in it is touched."""
+    run = RunDirectory(locate_run(options.resume or "", Path(options.runs_dir)))
+    resources.callback(RunLock(run.lock).release)
+    try:
+        tidy(run)
+    except OSError as error:
+        raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
+    return run
 
 
 def _reopen(run: RunDirectory) -> _Resumed:

@@ -18,7 +18,7 @@ ALLOWED = {
     "learning": set(),
     "evaluation": set(),
     "training": {"data", "learning", "evaluation"},
-    "runs": {"training"},
+    "runs": {"training", "view"},
     "view": {"training"},
     "tui": {"view", "training", "runs", "engine"},
     "bench": {"data", "learning", "runs", "training", "view", "config"},

@@ -44,6 +44,11 @@ class RunDirectory:
         return self.path / "run.log"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that writes the run."""
+        return self.path / "lock"
+
+    @property
     def checkpoints(self) -> Path:
         """Tensors and manifests."""
         return self.path / "checkpoints"
@@ -103,15 +108,6 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
     return run
 
 
-def find_run(spec: str, runs_dir: Path) -> RunDirectory:
-    """Find a run to write to, as `locate_run` does, and remove what a killed process left half written.
-
-    Raises:
-        RunError: there is none, or several by that name.
-    """
-    return _opened(locate_run(spec, runs_dir))
-
-
 def locate_run(spec: str, runs_dir: Path) -> Path:
     """Find a run by path, by name (whole, or what follows the time stamp), or the newest as `latest`; change nothing.
 
@@ -137,10 +133,12 @@ def locate_run(spec: str, runs_dir: Path) -> Path:
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
 
 
-def _opened(path: Path) -> RunDirectory:
-    """The run at a path that exists, with what a killed process left half written removed."""
-    run = RunDirectory(path)
+def tidy(run: RunDirectory) -> None:
+    """Remove what a killed process left half written. Only for who holds the run's lock: others may be writing.
+
+    Raises:
+        OSError: a folder cannot be written to.
+    """
     for folder in (run.path, run.checkpoints, run.embeddings):
         folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         remove_temporaries(folder)
-    return run

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RunStatus = Literal["running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
-LOCK: Final = "lock"
 _LARGEST_CONFIG: Final = 2**20
 
 
@@ -78,10 +77,10 @@ def summarize(path: Path) -> RunSummary:
     """What is known of the run at a path, however damaged its files are."""
     run = RunDirectory(path)
     # The lock is asked before the log: a run that ends in between has then written its end already.
-    pid = holder(path / LOCK)
+    pid = holder(run.lock)
     end = read_end(run.events)
     status = _status(end, pid)
-    if status == "crashed" and (pid := holder(path / LOCK)) is not None:
+    if status == "crashed" and (pid := holder(run.lock)) is not None:
         status = "running"
     written = _config(run)
     config, dataset = _object(written, "config"), _object(written, "dataset")

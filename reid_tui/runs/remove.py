@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, locate_run
@@ -12,8 +12,6 @@ from reid_tui.runs.lock import RunLock, holder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LOCK: Final = "lock"
 
 
 def find_removable(spec: str, runs_dir: Path) -> Path:
@@ -31,9 +29,9 @@ def find_removable(spec: str, runs_dir: Path) -> Path:
     path = path.resolve()
     run = RunDirectory(path)
     in_runs_dir = path.parent == runs_dir.resolve()
-    if not in_runs_dir and not any(item.exists() for item in (run.events, run.checkpoints, path / _LOCK)):
+    if not in_runs_dir and not any(item.exists() for item in (run.events, run.checkpoints, run.lock)):
         raise RunError(f"{str(path)!r} does not look like a run: it has a config.json, but no log, no checkpoints")
-    if (pid := holder(path / _LOCK)) is not None:
+    if (pid := holder(run.lock)) is not None:
         raise RunError(f"the run {path.name!r} is being trained by process {pid or 'unknown'}; stop that one first")
     return path
 
@@ -50,8 +48,9 @@ def remove_run(path: Path) -> None:
     Raises:
         RunError: a process has begun to write it, or something in it cannot be removed.
     """
-    lock = RunLock(path / _LOCK)
-    last = (RunDirectory(path).config.name, _LOCK)
+    run = RunDirectory(path)
+    lock = RunLock(run.lock)
+    last = (run.config.name, run.lock.name)
     try:
         with os.scandir(path) as entries:
             others = [entry for entry in entries if entry.name not in last]
@@ -60,7 +59,8 @@ def remove_run(path: Path) -> None:
                 shutil.rmtree(entry.path)
             else:
                 (path / entry.name).unlink()
-        RunDirectory(path).config.unlink()
+        if not run.config.is_dir():
+            run.config.unlink()
         shutil.rmtree(path)
     except OSError as error:
         what = error.filename or path

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from reid_tui.runs.overview import RunSummary
 
 COLUMNS: Final = ("run", "state", "data", "steps", "loss", "mAP", "margin", "age", "size")
-DROPPED: Final = ("data", "size", "margin", "age", "loss")
+DROPPED: Final = ("data", "size", "margin", "age", "loss", "mAP", "steps")
 """In this order where the terminal is too narrow for all."""
+_WIDEST: Final = 10_000
 _LEFT: Final = ("run", "state", "data")
 _COLORS: Final = {"running": "green", "paused": "yellow", "failed": "red", "crashed": "red", "diverged": "red"}
 _AGES: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -57,20 +58,24 @@ def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
     """Print the table. Into a pipe it is as wide as it has to be; on a narrow terminal columns are left out."""
     columns = list(COLUMNS)
     table = _table(runs, columns)
-    options = console.options if console.is_terminal else console.options.update(width=10_000)
-    wanted = Measurement.get(console, options.update(width=10_000), table).maximum
     left_out = []
+    if not console.is_terminal:
+        console.width = _width(console, table)
     for name in DROPPED:
-        if wanted <= options.max_width:
+        if _width(console, table) <= console.width:
             break
         columns.remove(name)
         left_out.append(name)
         table = _table(runs, columns)
-        wanted = Measurement.get(console, options.update(width=10_000), table).maximum
-    console.print(table, width=None if console.is_terminal else wanted, crop=False)
+    console.print(table)
     if left_out:
         note = f"not shown for want of width: {', '.join(left_out)}; --json has everything"
         console.print(Text(note, style="dim"))
+
+
+def _width(console: Console, table: Table) -> int:
+    """Cells that the table needs so that nothing in it is cut or folded."""
+    return Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
 
 
 def _table(runs: Sequence[RunSummary], columns: Sequence[str]) -> Table:
@@ -80,6 +85,7 @@ def _table(runs: Sequence[RunSummary], columns: Sequence[str]) -> Table:
             name,
             justify="left" if name in _LEFT else "right",
             no_wrap=name != "run",
+            min_width=8 if name == "run" else None,
             overflow="fold" if name == "run" else "ellipsis",
         )
     for run in runs:

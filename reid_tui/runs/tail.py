@@ -108,7 +108,7 @@ class LogEnd:
         event = parsed(line) if self._may_tell(line) else None
         if event is None or (step := whole(event.get("step"))) is None:
             return
-        kind = event.get("event")
+        kind = str(event.get("event"))
         if self.step is None:
             self.step = step
         if self.time is None:
@@ -118,7 +118,7 @@ class LogEnd:
         if self.steered is None and kind in _STEERED:
             self.steered = kind
         if step <= self._kept_to:
-            self._take_numbers(str(kind), event)
+            self._take_numbers(kind, event)
         if kind == "run_started":
             self._take_start(event, step)
 

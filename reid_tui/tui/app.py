@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
-from reid_tui.runs.directory import check_writable, find_run
+from reid_tui.runs.directory import check_writable, locate_run
 from reid_tui.training.events import Failed, RunStarted
 from reid_tui.tui.descriptors import Descriptors, redirected
 from reid_tui.tui.hangup import Hangup, train_on
@@ -42,7 +42,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions) -> int:
     """
     check_terminal(os.environ)
     if options.resume:
-        find_run(options.resume, Path(options.runs_dir))
+        locate_run(options.resume, Path(options.runs_dir))
     check_writable(Path(options.runs_dir))
     look = decide_look(screen, os.environ)
     prepare_textual(look, screen.fps)

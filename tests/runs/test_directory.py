@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reid_tui.errors import RunError
-from reid_tui.runs.directory import RunDirectory, check_writable, create_run, find_run
+from reid_tui.runs.directory import RunDirectory, check_writable, create_run, locate_run, tidy
 from reid_tui.runs.lock import RunLock
 
 
@@ -31,16 +31,16 @@ def test_found_by_path_name_short_name_and_latest(tmp_path: Path) -> None:
     for path in (first, second):
         path.mkdir()
         (path / "config.json").write_text("{}")
-    assert find_run(str(first), tmp_path).path == first
-    assert find_run(first.name, tmp_path).path == first
-    assert find_run("first", tmp_path).path == first
-    assert find_run("latest", tmp_path).path == second
+    assert locate_run(str(first), tmp_path) == first
+    assert locate_run(first.name, tmp_path) == first
+    assert locate_run("first", tmp_path) == first
+    assert locate_run("latest", tmp_path) == second
 
 
 @pytest.mark.parametrize(("spec", "words"), [("nope", "no run 'nope'"), ("latest", "no run in")])
 def test_missing(spec: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=words):
-        find_run(spec, tmp_path)
+        locate_run(spec, tmp_path)
 
 
 def test_a_name_that_two_runs_have_is_refused(tmp_path: Path) -> None:
@@ -49,13 +49,13 @@ def test_a_name_that_two_runs_have_is_refused(tmp_path: Path) -> None:
         path.mkdir()
         (path / "config.json").write_text("{}")
     with pytest.raises(RunError, match="2 runs are named 'same'"):
-        find_run("same", tmp_path)
+        locate_run("same", tmp_path)
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     run = made(tmp_path, "a")
     (run.checkpoints / ".tmp-step-00000001.safetensors").write_bytes(b"half")
-    find_run(run.name, tmp_path)
+    tidy(run)
     assert not list(run.checkpoints.iterdir())
 
 

@@ -116,10 +116,11 @@ def test_pace_grows_with_cost() -> None:
     pace.drawn(0.0, 0.001)
     assert not pace.due(0.49)
     assert pace.due(0.5)
-    pace.drawn(1.0, 0.05)
-    assert not pace.due(4.0)
+    pace.drawn(1.0, 0.04)
+    assert not pace.due(3.5)
+    assert pace.due(4.5)
     pace.drawn(1.0, 99.0)
-    assert pace.due(11.0)
+    assert pace.due(4.0)
 
 
 def test_toasts_are_few_and_the_last_of_a_kind() -> None:
