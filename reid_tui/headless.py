@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -127,6 +128,14 @@ def progress_text(event: ev.Progress, state: RunState) -> str:
     )
 
 
+class Patient(Console):
+    """A console whose reader may go away without ending the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the caller decide."""
+        raise  # the error that is being handled
+
+
 class Follower:
     """The trainer's listener: JSON to stdout, talk to stderr, and a state for the summary."""
 
@@ -144,7 +153,10 @@ class Follower:
         if self._as_json:
             self._write(event)
         self.state = fold(self.state, [event])
-        self._talk.tell(event, self.state)
+        try:
+            self._talk.tell(event, self.state)
+        except OSError:  # whoever read stderr is gone; the log has it all
+            self._talk = NoTalk()
 
     def _write(self, event: ev.AnyEvent) -> None:
         try:
@@ -154,7 +166,8 @@ class Follower:
             self._as_json = False
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             reason = f"stdout is gone ({error.strerror}); training goes on, the events are in the run's events.jsonl"
-            Console(stderr=True).print(Text(f"reid-tui: {reason}"))
+            with contextlib.suppress(OSError):
+                Patient(stderr=True).print(Text(f"reid-tui: {reason}"))
 
 
 def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
@@ -168,7 +181,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     Returns:
         The exit code.
     """
-    console = Console(stderr=True, highlight=False)
+    console = Patient(stderr=True, highlight=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
     stopper = _stopper(inbox)
@@ -182,13 +195,16 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     try:
         end = run_training(options, follower, inbox, steerable=False)
     finally:
-        follower.close()
+        with contextlib.suppress(OSError):
+            follower.close()
         for number, handler in before.items():
             signal.signal(number, handler)
-    if follower.state.started is not None:
-        print_summary(follower.state, console if as_json else Console(highlight=False))
-    if isinstance(end, ev.Failed):
-        console.print(Text(f"reid-tui: {end.message}"), soft_wrap=True)
+    with contextlib.suppress(OSError):
+        if follower.state.started is not None:
+            print_summary(follower.state, console if as_json else Patient(highlight=False))
+    with contextlib.suppress(OSError):
+        if isinstance(end, ev.Failed):
+            console.print(Text(f"reid-tui: {end.message}"), soft_wrap=True)
     return exit_code(end)
 
 

@@ -197,3 +197,33 @@ def test_stdout_that_goes_away_does_not_stop_training(tmp_path: Path) -> None:
     assert "training goes on" in err
     (log,) = tmp_path.glob("*/events.jsonl")
     assert lines_of(log.read_text())[-1]["event"] == "finished"
+
+
+@pytest.mark.slow
+def test_stderr_that_goes_away_does_not_stop_training(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [*COMMAND, "--runs-dir", str(tmp_path), "--steps", "4", "--batch-size", "4", "--progress", "plain"],
+        stdout=subprocess.DEVNULL,
+        stderr=writing,
+    )
+    os.close(writing)
+    os.close(reading)
+    assert process.wait(timeout=60) == 0
+    (log,) = tmp_path.glob("*/events.jsonl")
+    assert lines_of(log.read_text())[-1]["event"] == "finished"
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path) -> None:
+    argv = ["--batch-size", "1024", "--eval-every", "100"]
+    assert train(tmp_path, *argv, "--steps", "4", "--name", "run").returncode == 0
+    folder = next(tmp_path.glob("*-run")) / "checkpoints"
+    newest = manifests(folder)[0].with_suffix(".safetensors")
+    newest.write_bytes(newest.read_bytes()[:-5])
+    done = train(tmp_path, "--resume", "run", "--steps", "5", "--progress", "plain")
+    assert done.returncode == 0, done.stderr
+    assert "a damaged checkpoint was passed over: step-00000004.safetensors" in done.stderr
+    log = lines_of((folder.parent / "events.jsonl").read_text())
+    assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 2]
+    assert [line["step"] for line in log if line["event"] == "progress"] == [1, 2, 3, 4, 3, 4, 5]
