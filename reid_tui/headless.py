@@ -16,6 +16,7 @@ from rich.text import Text
 
 from reid_tui.engine import run_training
 from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
+from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
@@ -204,7 +205,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
             print_summary(follower.state, console if as_json else Patient(highlight=False))
     with contextlib.suppress(OSError):
         if isinstance(end, ev.Failed):
-            console.print(Text(f"reid-tui: {end.message}"), soft_wrap=True)
+            console.print(Text(f"reid-tui: {printable(end.message, 1000)}"), soft_wrap=True)
     return exit_code(end)
 
 

@@ -139,7 +139,7 @@ def _tell(app: ReidTuiApp, *, broken: bool, run: Path | None) -> None:
             Text(f"reid-tui: the screen failed ({printable(app.failure or 'no reason')}){where}"), soft_wrap=True
         )
     if isinstance(state.ended, Failed):
-        talk.print(Text(f"reid-tui: {printable(state.ended.message, 400)}"), soft_wrap=True)
+        talk.print(Text(f"reid-tui: {printable(state.ended.message, 1000)}"), soft_wrap=True)
     elif state.started is not None and state.log and state.ended is not None:
         unsaved = [line for line in state.log if line.kind == "warning"][-1:]
         if getattr(state.ended, "saved", True) is False and app.leaving.save_wanted and unsaved:

@@ -42,7 +42,7 @@ LogKind = Literal[
     "error",
     "end",
 ]
-LONGEST = 400
+LONGEST = 1000
 """Characters of a message from data, files or libraries that are shown."""
 _Kind = TypeVar("_Kind", bound=AnyEvent)
 
