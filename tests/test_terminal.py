@@ -26,6 +26,14 @@ def says(*words: str) -> Any:
     return lambda screen: all(word in screen for word in words)
 
 
+def answer(terminal: Tmux, *command: str) -> str:
+    """What a command prints on a cleared screen, once the prompt is back."""
+    terminal.run("clear")
+    terminal.until(lambda screen: screen.strip() == "$", 20)
+    terminal.run(*command)
+    return terminal.until(lambda screen: screen.count("$ ") == 1 and screen.rstrip().endswith("\n$"), 20)
+
+
 @pytest.fixture(scope="module")
 def command() -> list[str]:
     if shutil.which("tmux") is None:
@@ -40,8 +48,8 @@ def command() -> list[str]:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
 def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command: list[str], tmp_path: Path) -> None:
     with Tmux(width, height, tmp_path) as terminal:
-        terminal.run("stty", "-a")
-        before = terminal.until(says("echoe"), 20)
+        before = answer(terminal, "stty", "-a")
+        assert "echoe" in before
         terminal.run("clear")
         terminal.run(*command)
         terminal.until(says("LOADING"), 30)
@@ -77,9 +85,7 @@ def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command:
         shown = terminal.scrollback()
         assert "stopped, saved" in shown
         assert "→ 1.10 at step" in shown
-        terminal.run("clear")
-        terminal.run("stty", "-a")
-        assert terminal.until(says("echoe"), 20).split("$ ")[-2] == before.split("$ ")[-2]
+        assert answer(terminal, "stty", "-a") == before
 
         log = events(tmp_path)
         assert [(line["old"], line["new"]) for line in log if line["event"] == "margin_changed"] == [

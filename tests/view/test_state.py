@@ -28,6 +28,7 @@ from reid_tui.training.events import (
     Warned,
 )
 from reid_tui.view.state import MAX_LOG, RunState, fold
+from reid_tui.view.wording import LONGEST
 from tests.view.samples import evaluated, progress, started
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def test_no_text_from_outside_can_move_the_cursor() -> None:
     ]
     for text in texts:
         assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e" for c in text), text
-        assert len(text) <= 400
+        assert len(text) <= LONGEST
 
 
 def test_loading_the_state_loads_no_drawing_and_no_training() -> None:
