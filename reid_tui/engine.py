@@ -20,6 +20,7 @@ from reid_tui.runs.directory import RunDirectory, create_run, locate_run, tidy
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
+from reid_tui.runs.tail import read_end
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import (
     AnyEvent,
@@ -67,7 +68,7 @@ def run_training(
     inbox: CommandBox,
     *,
     steerable: bool,
-    replay: bool = False,
+    replay: Listener | None = None,
 ) -> AnyEvent:
     """Train in this thread until the run ends, however it ends.
 
@@ -76,7 +77,7 @@ def run_training(
         listener: gets every event, in this thread; it must not raise.
         inbox: commands, read between two steps and while loading.
         steerable: whether somebody watches who can go on after a divergence.
-        replay: on a resume, give the listener the run's earlier events first.
+        replay: on a resume, gets the run's earlier events before anything new is told.
 
     Returns:
         The last event: Finished, Stopped, Diverged or Failed. No expected error is raised.
@@ -86,7 +87,7 @@ def run_training(
         resources.callback(recorder.close)
         end: AnyEvent
         try:
-            return _run(options, recorder, listener if replay else None, inbox, resources, steerable=steerable)
+            return _run(options, recorder, replay, inbox, resources, steerable=steerable)
         except _StopLoadingError as stop:
             end = Stopped(step=recorder.step, reason=stop.reason, saved=False)
         except ReidTuiError as error:
@@ -214,7 +215,8 @@ def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunC
         config = dataclasses.replace(config, steps=None)
     from reid_tui.training.trainer import total_steps
 
-    if manifest.state.step >= total_steps(config, len(dataset.train)):
+    all_done = manifest.state.step >= total_steps(config, len(dataset.train))
+    if all_done and read_end(resumed.run.events).mark == "finished":
         raise RunError(
             f"the run {resumed.run.name!r} is finished at step {manifest.state.step}; "
             f"give --epochs above {config.epochs} to train it longer"
@@ -254,20 +256,20 @@ def _build(
 def _say_first(inbox: CommandBox, options: RunOptions) -> None:
     """Margin and learning rate given on a resume are commands like any other."""
     if options.margin is not None:
-        inbox.put(cmd.SetMargin(options.margin))
+        inbox.put(cmd.SetMargin(options.margin), "--margin")
     if options.lr is not None:
-        inbox.put(cmd.SetLearningRate(options.lr))
+        inbox.put(cmd.SetLearningRate(options.lr), "--lr")
 
 
 def _stop_if_told(inbox: CommandBox) -> None:
     """Look through what waits for a Stop; everything else keeps its place."""
     waiting = []
-    while (command := inbox.get_nowait()) is not None:
-        if isinstance(command, cmd.Stop):
-            raise _StopLoadingError(command.reason)
-        waiting.append(command)
-    for command in waiting:
-        inbox.put(command)
+    while (order := inbox.get_nowait()) is not None:
+        if isinstance(order.command, cmd.Stop):
+            raise _StopLoadingError(order.command.reason)
+        waiting.append(order)
+    for order in waiting:
+        inbox.put(*order)
 
 
 def _replay(run: RunDirectory, listener: Listener | None) -> int:

@@ -189,7 +189,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     handlers = {
         signal.SIGINT: stopper,
         signal.SIGTERM: stopper,
-        signal.SIGUSR1: lambda _number, _frame: inbox.put(cmd.Save()),
+        signal.SIGUSR1: lambda _number, _frame: inbox.put(cmd.Save(), "SIGUSR1"),
         signal.SIGHUP: _hangup_survivor(),
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -247,7 +247,7 @@ def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
             os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
         asked = True
         os.write(2, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n".encode())
-        inbox.put(cmd.Stop(save=True, reason=name))
+        inbox.put(cmd.Stop(save=True, reason=name), name)
 
     return stop
 

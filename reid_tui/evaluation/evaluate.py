@@ -17,6 +17,8 @@ from reid_tui.evaluation.retrieval import retrieval_scores
 from reid_tui.evaluation.verification import verification_pairs, verification_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 PAIRS: Final = 50_000
@@ -53,6 +55,7 @@ def evaluate(
     seed: int,
     margin: float,
     pairs: int = PAIRS,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Rank all images against all, and measure the distances of fixed pairs.
 
@@ -63,6 +66,7 @@ def evaluate(
         seed: of the pairs.
         margin: in units of distance; the histogram's range holds it.
         pairs: how many pairs to measure.
+        go_on: called between two parts of the ranking; what it raises ends the work.
 
     Raises:
         ValueError: embeddings that are not finite, or shapes that do not fit.
@@ -71,6 +75,7 @@ def evaluate(
         embeddings_ND,
         torch.tensor(identities_N),
         None if cameras_N is None else torch.tensor(cameras_N),
+        go_on=go_on,
     )
     first_P, second_P, same_P = verification_pairs(identities_N, cameras_N, pairs, seed)
     distances_P = _distances(embeddings_ND, first_P, second_P)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_BYTES: Final = 256 * 2**20
 BYTES_PER_PAIR: Final = 48
@@ -44,7 +47,12 @@ def queries_per_chunk(images: int, max_bytes: int = MAX_BYTES) -> int:
 
 
 def retrieval_scores(
-    embeddings_ND: Tensor, identities_N: Tensor, cameras_N: Tensor | None = None, *, max_bytes: int = MAX_BYTES
+    embeddings_ND: Tensor,
+    identities_N: Tensor,
+    cameras_N: Tensor | None = None,
+    *,
+    max_bytes: int = MAX_BYTES,
+    go_on: Callable[[], None] = lambda: None,
 ) -> RetrievalScores:
     """Score the ranking of all other images by Euclidean distance, nearest first.
 
@@ -56,6 +64,7 @@ def retrieval_scores(
         identities_N: (N,) integers.
         cameras_N: (N,) integers, or None where there are none.
         max_bytes: limit of what distances and their ranking hold at once.
+        go_on: called before each chunk of queries; what it raises ends the work.
 
     Returns:
         Rank-1 and mAP over the queries with at least one positive.
@@ -70,6 +79,7 @@ def retrieval_scores(
     images = len(identities_N)
     rank1_sum, precision_sum, queries = 0.0, 0.0, 0
     for rows in torch.split(torch.arange(images, device=embeddings_ND.device), queries_per_chunk(images, max_bytes)):
+        go_on()
         hits_QN = _ranked_hits(embeddings_ND, identities_N, cameras_N, rows)
         positives_Q = hits_QN.sum(dim=1)
         counted_Q = positives_Q > 0

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reid_tui.training.commands import Stop
 from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Progress
 
 if TYPE_CHECKING:
@@ -53,24 +54,35 @@ class EventBox:
         return taken
 
 
+class Order(NamedTuple):
+    """A command, and who gave it."""
+
+    command: Command
+    origin: str = ""
+
+
 class CommandBox:
     """Commands on their way to the trainer."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self.told_to_stop = False
+        """Whether a Stop was ever left here: long work that nobody waits for any more may be broken off."""
 
-    def put(self, command: Command) -> None:
+    def put(self, command: Command, origin: str = "") -> None:
         """Leave a command; safe from a signal handler."""
-        self._queue.put(command)
+        self._queue.put(Order(command, origin))
+        if isinstance(command, Stop):
+            self.told_to_stop = True
 
-    def get_nowait(self) -> Command | None:
+    def get_nowait(self) -> Order | None:
         """The oldest command, or None."""
         try:
             return self._queue.get_nowait()
         except queue.Empty:
             return None
 
-    def get(self, timeout_s: float | None = None) -> Command | None:
+    def get(self, timeout_s: float | None = None) -> Order | None:
         """Wait for the next command; None when `timeout_s` passed without one.
 
         In the main thread signals are still handled while waiting.

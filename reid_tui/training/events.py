@@ -32,6 +32,8 @@ class Event:
     seq: int = 0
     time: float = 0.0
     """Unix seconds."""
+    origin: str = ""
+    """Who gave the command that led to it; empty for what the trainer does by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +291,9 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
     """
     head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
     for item in dataclasses.fields(event):
-        if item.name in head:
-            continue
         value = getattr(event, item.name)
+        if item.name in head or (item.name == "origin" and not value):
+            continue
         if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
             continue
         if isinstance(value, float) and not math.isfinite(value):

@@ -12,11 +12,13 @@ import torch
 
 from reid_tui.data.sample import balanced_sample
 from reid_tui.evaluation.embed import embed
-from reid_tui.evaluation.evaluate import evaluate
+from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
@@ -97,21 +99,41 @@ class Scorer:
         """A quick look at the first images of the sample; None where embeddings have no usable distances."""
         return self._picture(network, self._sample[:MAP_IMAGES], margin, MAP_PAIRS)
 
-    def evaluate(self, network: nn.Module, margin: float, *, everything: bool = False) -> Picture | None:
-        """Score the sample, or all test images; None where embeddings have no usable distances."""
+    def evaluate(
+        self, network: nn.Module, margin: float, *, everything: bool = False, go_on: Callable[[], None] = lambda: None
+    ) -> Picture | None:
+        """Score the sample, or all test images; None where embeddings have no usable distances.
+
+        Args:
+            network: scored as it is.
+            margin: in units of distance.
+            everything: all test images.
+            go_on: called every fraction of a second; what it raises ends the work and leaves the scorer as it was.
+        """
         if everything:
             index = balanced_sample(self._test.identities, len(self._test), EVALUATION_SEED)
-            return self._picture(network, index, margin)
-        return self._picture(network, self._sample, margin)
+            return self._picture(network, index, margin, go_on=go_on)
+        return self._picture(network, self._sample, margin, go_on=go_on)
 
-    def _picture(self, network: nn.Module, index: IntArray, margin: float, pairs: int | None = None) -> Picture | None:
-        images_NCHW = torch.from_numpy(self._test.images[index])
-        embeddings_ND = embed(network, images_NCHW, prepare=lambda part: to_input(part.to(self._device))).cpu()
+    def _picture(
+        self,
+        network: nn.Module,
+        index: IntArray,
+        margin: float,
+        pairs: int = PAIRS,
+        go_on: Callable[[], None] = lambda: None,
+    ) -> Picture | None:
+        def prepare(part: Tensor) -> Tensor:
+            go_on()
+            return to_input(part.to(self._device))
+
+        embeddings_ND = embed(network, torch.from_numpy(self._test.images[index]), prepare=prepare).cpu()
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
         identities = self._test.identities[index]
         identities.flags.writeable = False
         cameras = None if self._test.cameras is None else self._test.cameras[index]
-        more = {} if pairs is None else {"pairs": pairs}
-        evaluation = evaluate(embeddings_ND, identities, cameras, seed=EVALUATION_SEED, margin=margin, **more)
+        evaluation = evaluate(
+            embeddings_ND, identities, cameras, seed=EVALUATION_SEED, margin=margin, pairs=pairs, go_on=go_on
+        )
         return Picture(self._projection.points(embeddings_ND), identities, evaluation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -11,7 +12,7 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 
 if TYPE_CHECKING:
-    from reid_tui.training.channels import CommandBox
+    from reid_tui.training.channels import CommandBox, Order
     from reid_tui.training.learner import Learner
     from reid_tui.training.stopwatch import Stopwatch
 
@@ -22,6 +23,19 @@ class StopTraining(Exception):  # noqa: N818  a decision, not an error
     def __init__(self, command: cmd.Stop) -> None:
         super().__init__(command.reason)
         self.command = command
+
+
+class Signed:
+    """A listener that signs what it passes on while a command is carried out."""
+
+    def __init__(self, listener: ev.Listener) -> None:
+        self._listener = listener
+        self.origin = ""
+        """Who gave the command; empty while the trainer goes by itself."""
+
+    def __call__(self, event: ev.AnyEvent) -> None:
+        """Pass an event on."""
+        self._listener(dataclasses.replace(event, origin=self.origin) if self.origin else event)
 
 
 class Steered(Protocol):
@@ -47,7 +61,7 @@ class Steered(Protocol):
 class Steering:
     """Pause, single steps, and the two numbers that can be turned while training runs."""
 
-    def __init__(self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: ev.Listener) -> None:
+    def __init__(self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: Signed) -> None:
         """Take the box, what its commands turn, the watch that a pause stops, and who is told."""
         self._inbox = inbox
         self._learner = learner
@@ -64,22 +78,24 @@ class Steering:
         """
         while True:
             if self.paused and not self._steps_granted:
-                command = self._wait(trainer)
+                order = self._wait(trainer)
             else:
-                command = self._inbox.get_nowait()
-                if command is None:
+                order = self._inbox.get_nowait()
+                if order is None:
                     self._steps_granted = max(0, self._steps_granted - 1)
                     return
-            if command is not None:
-                self._carry_out(command, trainer)
+            if order is not None:
+                self._emit.origin = order.origin  # after a Stop it stays: the run's end is signed too
+                self._carry_out(order.command, trainer)
+                self._emit.origin = ""
 
-    def _wait(self, trainer: Steered) -> cmd.Command | None:
+    def _wait(self, trainer: Steered) -> Order | None:
         self._watch.stop()
-        command = self._inbox.get(trainer.save_again_in())
+        order = self._inbox.get(trainer.save_again_in())
         self._watch.start()
-        if command is None:
+        if order is None:
             trainer.save_if_due()
-        return command
+        return order
 
     def _carry_out(self, command: cmd.Command, trainer: Steered) -> None:
         match command:

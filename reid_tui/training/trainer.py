@@ -15,7 +15,7 @@ from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import TrainingState
 from reid_tui.training.facts import run_started
 from reid_tui.training.scoring import map_interval
-from reid_tui.training.steering import Steering, StopTraining
+from reid_tui.training.steering import Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ PROGRESS_LINES: Final = 20_000
 """About so many progress events in a long run."""
 SAVE_AGAIN_S: Final = 30.0
 """After a failed save."""
+
+
+class BrokenOffError(Exception):
+    """An evaluation that nobody waits for any more."""
 
 
 def total_steps(config: RunConfig, images: int) -> int:
@@ -73,7 +77,8 @@ class Trainer:
         self._learner = learner
         self._scorer = scorer
         self._keeper = keeper
-        self._emit = emit
+        self._emit = Signed(emit)
+        self._inbox = inbox
         self._steerable = steerable
         images = len(dataset.train)
         self._per_epoch = steps_per_epoch(images, config.batch_size)
@@ -90,7 +95,7 @@ class Trainer:
         self._skipped_in_row = 0
         self._map: float | None = None
         self._watch = Stopwatch()
-        self._steering = Steering(inbox, learner, self._watch, emit)
+        self._steering = Steering(inbox, learner, self._watch, self._emit)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saved: tuple[int, float, float] | None = None
         self._save_again: tuple[float, str] | None = None
@@ -150,8 +155,8 @@ class Trainer:
             )
         )
         try:
-            if self._step == 0:
-                self.evaluate()
+            if self._map is None and self._step % self._eval_every == 0:
+                self.evaluate()  # the first, or one that a stop broke off
             self._phase("training")
             while self._step < self._total:
                 self._steering.obey(self)
@@ -207,13 +212,24 @@ class Trainer:
         return self._epoch_loss_sum / self._epoch_pairs if self._epoch_pairs else self._epoch_loss
 
     def evaluate(self, *, everything: bool = False) -> None:
-        """Score the sample, or all test images, and show both."""
+        """Score the sample, or all test images, and show both. A Stop that comes meanwhile breaks it off."""
         self._phase("evaluating", "all test images" if everything else "")
-        picture = self._scorer.evaluate(self._learner.network, self._learner.margin, everything=everything)
-        self._show(picture)
-        if picture is not None:
-            self._tell_scores(picture, everything=everything)
+        try:
+            picture = self._scorer.evaluate(
+                self._learner.network, self._learner.margin, everything=everything, go_on=self._go_on
+            )
+        except BrokenOffError:
+            pass
+        else:
+            self._show(picture)
+            if picture is not None:
+                self._tell_scores(picture, everything=everything)
         self._phase("training")
+
+    def _go_on(self) -> None:
+        """Between two parts of an evaluation."""
+        if self._inbox.told_to_stop:
+            raise BrokenOffError
 
     def _tell_scores(self, picture: Picture, *, everything: bool) -> None:
         scores = picture.evaluation.scores
@@ -325,6 +341,8 @@ class Trainer:
     def _finish(self) -> ev.Finished | ev.Failed:
         saved = self._save_last("finished")
         self.evaluate(everything=True)
+        if self._inbox.told_to_stop:
+            self._steering.obey(self)
         if not saved and not self.save("finished"):
             return self._save_lost()
         event = ev.Finished(

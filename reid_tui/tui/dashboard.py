@@ -98,7 +98,6 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._picture_folder = picture_folder
         self._hung_up = hung_up
         self._title = TitleBar()
-        self._opened = time.time()
         for theme in themes.own_themes(look):
             self.register_theme(theme)
         self.theme = themes.default_theme(look)
@@ -132,9 +131,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def pull(self) -> None:
         """One tick: take what has come, fold it, draw it."""
-        events = self.session.drain()
-        if events:
-            self._take(events)
+        past, live = self.session.drain()
+        self.state = fold(self.state, past)
+        if live:
+            self._take(live)
         if self.leaving.due or self._hung_up():
             self.exit()
             return
@@ -145,9 +145,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def pull_rest(self) -> None:
         """Fold what came after the screen closed, for the summary."""
-        events = self.session.drain()
-        self.state = fold(self.state, events)
-        self.leaving.note(events)
+        past, live = self.session.drain()
+        self.state = fold(fold(self.state, past), live)
+        self.leaving.note(live)
 
     @property
     def failure(self) -> str:
@@ -216,8 +216,6 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def _take(self, events: list[AnyEvent]) -> None:
         """Everything that a batch changes but the drawing."""
         self.state = fold(self.state, events)
-        # A resumed run first tells what happened before this screen was opened.
-        events = [event for event in events if not 0 < event.time < self._opened]
         self._pause_key.answered(events)
         self.leaving.note(events)
         for event in events:

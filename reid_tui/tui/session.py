@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reid_tui.errors import FAILURE
 from reid_tui.training.channels import CommandBox, EventBox
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from reid_tui.training.commands import Command
 
 _LOG = logging.getLogger(__name__)
+HERE: Final = "dashboard"
+"""Who gives the commands of the screen that trains."""
+
+
+class News(NamedTuple):
+    """Events since the last look, each list in its order."""
+
+    past: list[AnyEvent]
+    """What happened before this screen was opened: shown, but nothing to be told of or to act on."""
+    live: list[AnyEvent]
 
 
 class Session(Protocol):
@@ -38,8 +49,8 @@ class Session(Protocol):
         """Leave a command for the trainer."""
         ...
 
-    def drain(self) -> list[AnyEvent]:
-        """Take the events that have come since the last time, in order."""
+    def drain(self) -> News:
+        """Take the events that have come since the last time."""
         ...
 
     def join(self, timeout: float) -> None:
@@ -53,6 +64,7 @@ class WorkerSession:
     def __init__(self, options: RunOptions) -> None:
         self._options = options
         self._events = EventBox()
+        self._past: queue.SimpleQueue[AnyEvent] = queue.SimpleQueue()
         self._commands = CommandBox()
         self._thread = threading.Thread(target=self._work, name="reid-tui-trainer", daemon=True)
         self._seq = 0
@@ -70,11 +82,13 @@ class WorkerSession:
 
     def send(self, command: Command) -> None:
         """Leave a command; read between two steps."""
-        self._commands.put(command)
+        self._commands.put(command, HERE)
 
-    def drain(self) -> list[AnyEvent]:
+    def drain(self) -> News:
         """Take what has come."""
-        return self._events.drain()
+        live = self._events.drain()
+        # Taken second: what is past was put there before anything that is live and follows from it.
+        return News([self._past.get() for _ in range(self._past.qsize())], live)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread's end."""
@@ -86,7 +100,7 @@ class WorkerSession:
         try:
             from reid_tui.engine import run_training
 
-            run_training(self._options, self._listen, self._commands, steerable=True, replay=True)
+            run_training(self._options, self._listen, self._commands, steerable=True, replay=self._past.put)
         except BaseException as error:
             _LOG.exception("the trainer's thread ended by an exception")
             text = str(error).strip().splitlines()

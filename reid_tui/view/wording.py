@@ -61,7 +61,12 @@ class LogLine:
 def log_line(event: AnyEvent) -> LogLine | None:
     """The event as a line for the log, None for what would fill it at every step."""
     worded = _worded(event)
-    return None if worded is None else LogLine(event.step, worded[0], printable(worded[1], LONGEST), event.time)
+    if worded is None:
+        return None
+    kind, text = worded
+    if event.origin and event.origin not in text:
+        text = f"{text} · {event.origin}"
+    return LogLine(event.step, kind, printable(text, LONGEST), event.time)
 
 
 def cleaned(event: _Kind) -> _Kind:

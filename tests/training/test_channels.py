@@ -47,6 +47,6 @@ def test_commands_in_order_across_threads() -> None:
     assert box.get(0.001) is None
     thread = threading.Thread(target=lambda: [box.put(c) for c in (cmd.Pause(), cmd.Step())])
     thread.start()
-    assert box.get() == cmd.Pause()
+    assert box.get() == (cmd.Pause(), "")
     thread.join()
-    assert box.get_nowait() == cmd.Step()
+    assert box.get_nowait() == (cmd.Step(), "")

@@ -13,7 +13,7 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.data.pairs import pairs_of_step
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
-from reid_tui.training.checkpoint import manifests, read_manifest
+from reid_tui.training.checkpoint import load_latest, manifests, read_manifest
 from tests.training.rig import Rig
 
 
@@ -243,3 +243,53 @@ class TestNotFinite:
         end = rig.run()
         assert isinstance(end, ev.Diverged)
         assert end.checkpoint == "checkpoints/step-00000005.safetensors"
+
+
+class TestOrigins:
+    def test_what_a_command_led_to_says_who_gave_it(self, rig: Rig) -> None:
+        rig.at[3] = lambda: [
+            rig.inbox.put(command, "attach 42") for command in (cmd.SetMargin(1.5), cmd.Save(), cmd.Step(), cmd.Stop())
+        ]
+        rig.run()
+        signed = [type(event) for event in rig.events if event.origin == "attach 42"]
+        assert [kind for kind in signed if kind is not ev.PhaseChanged] == [
+            ev.MarginChanged,
+            ev.CheckpointSaved,
+            ev.CommandRefused,
+            ev.Stopped,
+        ]
+        assert not any(event.origin for event in rig.told(ev.Progress))
+        assert "origin" in ev.to_json(rig.events[-1])
+        assert "origin" not in ev.to_json(rig.events[0])
+
+
+class TestStopDuringAnEvaluation:
+    def test_it_is_broken_off_and_made_up_for_on_resume(
+        self, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
+    ) -> None:
+        rig = Rig(tiny_config, tiny, tmp_path / "a")
+        rig.on[ev.PhaseChanged] = lambda event: (
+            rig.inbox.put(cmd.Stop(reason="SIGTERM"), "SIGTERM")
+            if event.phase == "evaluating" and event.step == 8
+            else None
+        )
+        end = rig.run()
+        assert isinstance(end, ev.Stopped)
+        assert (end.step, end.saved, rig.events[-1].origin) == (8, True, "SIGTERM")
+        assert [event.step for event in rig.told(ev.Evaluated)] == [0, 4]
+
+        other = Rig(tiny_config, tiny, tmp_path / "a")
+        checkpoint, _ = load_latest(tmp_path / "a" / "checkpoints")
+        other.learner.restore(checkpoint.tensors)
+        other.trainer.restore(checkpoint.manifest.state)
+        other.run()
+        assert [event.step for event in other.told(ev.Evaluated)] == [8, 12, 16, 20, 24, 24]
+
+    def test_the_last_one_too(self, rig: Rig) -> None:
+        rig.on[ev.PhaseChanged] = lambda event: (
+            rig.inbox.put(cmd.Stop(reason="SIGTERM")) if event.detail == "all test images" else None
+        )
+        end = rig.run()
+        assert isinstance(end, ev.Stopped)
+        assert (end.step, end.saved) == (24, True)
+        assert all(event.images == 40 for event in rig.told(ev.Evaluated))

@@ -17,6 +17,7 @@ from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
+from reid_tui.tui.session import News
 from reid_tui.tui.terminal import Look
 
 LOOK = Look("truecolor", "braille")
@@ -34,6 +35,7 @@ class Script:
         self.step = 0
         self.margin = 1.0
         self._seq = 0
+        self.past: list[ev.AnyEvent] = []
         self._waiting: list[ev.AnyEvent] = []
         self._obeys = obeys
 
@@ -45,9 +47,10 @@ class Script:
         if self._obeys:
             self._obey(command)
 
-    def drain(self) -> list[ev.AnyEvent]:
-        taken, self._waiting = self._waiting, []
-        return taken
+    def drain(self) -> News:
+        news = News(self.past, self._waiting)
+        self.past, self._waiting = [], []
+        return news
 
     def join(self, timeout: float) -> None:
         pass

@@ -30,7 +30,7 @@ def state_after(*, steps: int = 40, **start: object) -> RunState:
     script.run_started(**start)
     script.evaluate()
     script.train(steps)
-    return fold(RunState(), script.drain())
+    return fold(RunState(), script.drain().live)
 
 
 def test_pause_twice_is_pause_and_resume() -> None:
@@ -64,7 +64,7 @@ def started_leaving(*, exit_when_done: bool = False) -> Leaving:
     leaving = Leaving(exit_when_done=exit_when_done)
     script = Script()
     script.run_started()
-    leaving.note(script.drain())
+    leaving.note(script.drain().live)
     return leaving
 
 

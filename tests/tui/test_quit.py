@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from reid_tui.training import commands as cmd
@@ -158,10 +160,16 @@ async def test_a_second_signal_does_not_wait() -> None:
 async def test_what_happened_before_this_screen_ends_nothing() -> None:
     """A resumed run replays its events, its former end among them."""
     async with dashboard(exit_when_done=True, notifications=True) as rig:
-        rig.script._waiting.append(ev.Stopped(step=9, seq=900, time=1.0, reason="asked", saved=True))
-        rig.script._waiting.append(ev.Warned(step=9, seq=901, time=1.0, code="x", message="long ago"))
+        rig.script.past.append(ev.Stopped(step=9, seq=900, time=1.0, reason="asked", saved=True))
+        rig.script.past.append(ev.Warned(step=9, seq=901, time=1.0, code="x", message="long ago"))
         await rig.until(lambda: "long ago" in rig.text)
         rig.script.run_started(step=40)
         await rig.until(lambda: "TRAINING" in rig.text)
         assert "▌ long ago" not in rig.text
         assert not rig.app._exit
+
+
+async def test_a_clock_that_was_set_back_hides_no_end() -> None:
+    async with dashboard(exit_when_done=True) as rig:
+        rig.script._waiting.append(dataclasses.replace(FINISHED, seq=900, time=1.0))
+        await ended(rig)

@@ -29,7 +29,7 @@ def finish(session: WorkerSession) -> list[ev.AnyEvent]:
     session.start()
     session.join(10)
     assert not session.alive
-    return session.drain()
+    return session.drain().live
 
 
 @pytest.mark.parametrize("error", [RuntimeError("boom\nsecond line"), SystemExit(3), ValueError("")])
@@ -65,7 +65,7 @@ def test_commands_reach_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[cmd.Command] = []
 
     def run(_options: RunOptions, listener: ev.Listener, inbox: Any, **_: bool) -> None:
-        got.append(inbox.get())
+        got.append(inbox.get().command)
         listener(ev.Stopped(step=0, reason="asked", saved=False))
 
     session = pretend(monkeypatch, run)
