@@ -188,9 +188,14 @@ def dashboard(
         return 0
     options = run_options(values)
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
-    from reid_tui.tui.app import run_dashboard
+    from reid_tui.launch import Tether, tethered
 
-    return run_dashboard(options, screen)
+    def show(tether: Tether) -> int:
+        from reid_tui.tui.app import run_dashboard
+
+        return run_dashboard(options, screen, tether)
+
+    return tethered(show)
 
 
 def _was_typed(context: typer.Context, name: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -38,6 +40,20 @@ def fashion_mnist_is_here() -> bool:
     except DataError:
         return False
     return True
+
+
+def ends_within(pid: int, seconds: float) -> bool:
+    """Whether a process that is not our child ends in time; a zombie has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _images(templates: np.ndarray, each: int, rng: np.random.Generator) -> ImageSet:

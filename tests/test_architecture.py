@@ -20,11 +20,12 @@ ALLOWED = {
     "training": {"data", "learning", "evaluation"},
     "runs": {"training", "view"},
     "view": {"training"},
-    "tui": {"view", "training", "runs", "engine"},
+    "tui": {"view", "training", "runs", "engine", "launch"},
+    "launch": set(),
     "bench": {"data", "learning", "runs", "training", "view", "config"},
     "engine": {"training", "runs", "data"},
     "headless": {"training", "runs", "view", "engine"},
-    "cli": {"headless", "tui", "data", "bench", "runs"},
+    "cli": {"headless", "tui", "data", "bench", "runs", "launch"},
     "__main__": {"cli"},
 }
 ONLY_IN = {"typer": {"cli"}, "textual": {"tui"}, "plotext": {"view"}}

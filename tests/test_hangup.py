@@ -107,17 +107,28 @@ def test_the_dashboards_terminal_goes_away(moment: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("argv", "code"), [((), 0), (("--on-hangup", "stop"), 129)])
-def test_a_paused_run_is_saved_and_on_hangup_stop_stops(argv: tuple[str, ...], code: int, tmp_path: Path) -> None:
-    terminal = Pty(tmp_path, *argv)
+def test_on_hangup_stop_stops(tmp_path: Path) -> None:
+    terminal = Pty(tmp_path, "--on-hangup", "stop")
     terminal.until("progress", step=2)
-    if not argv:
-        terminal.press(" ")
-        terminal.until("paused")
     terminal.close()
-    assert terminal.process.wait(60) == code
+    assert terminal.process.wait(60) == 129
     last = terminal.events()[-1]
     assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGHUP", True)
+
+
+@pytest.mark.slow
+def test_a_paused_run_stays_paused(tmp_path: Path) -> None:
+    terminal = Pty(tmp_path)
+    terminal.until("progress", step=2)
+    terminal.press(" ")
+    terminal.until("paused")
+    terminal.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        terminal.process.wait(1)
+    assert terminal.events()[-1]["event"] == "paused"
+    terminal.process.terminate()
+    assert terminal.process.wait(60) == 143
+    assert terminal.events()[-1]["saved"] is True
 
 
 @pytest.mark.slow

@@ -247,6 +247,20 @@ class Finished(Event):
     """Mean of the last epoch's pairs."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost(Event):
+    """The process that trained is gone without a word. Told by whoever looks at the run, never in its log."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Event):
+    """Native code or a library wrote a line. Told by whoever reads the run's `run.log`, never in its log of events."""
+
+    text: str
+
+
 AnyEvent = (
     PhaseChanged
     | RunStarted
@@ -266,6 +280,8 @@ AnyEvent = (
     | Failed
     | Stopped
     | Finished
+    | Lost
+    | Output
 )
 Listener = Callable[[AnyEvent], None]
 

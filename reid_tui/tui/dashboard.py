@@ -23,6 +23,7 @@ from reid_tui.tui.quitting import Quitting
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
+from reid_tui.tui.session import HERE
 from reid_tui.tui.ticker import Ticker
 from reid_tui.tui.title import TitleBar, terminal_title
 from reid_tui.view.state import RunState, fold
@@ -67,6 +68,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         fps: int = 10,
         exit_when_done: bool = False,
         handle_signals: bool = False,
+        detachable: bool = False,
         on_started: Callable[[RunStarted], None] | None = None,
         picture_folder: Callable[[], Path] = Path.cwd,
         hung_up: Callable[[], bool] = lambda: False,
@@ -79,6 +81,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             fps: pulls a second.
             exit_when_done: close when the run has ended.
             handle_signals: take SIGINT and SIGTERM as orders to save and leave, SIGUSR1 to save; main thread only.
+            detachable: whether the shell can be given back while the run trains on.
             on_started: told once the run has a name.
             picture_folder: where `S` puts its pictures.
             hung_up: whether the terminal has gone away.
@@ -87,8 +90,18 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         super().__init__(ansi_color=True if look.colors in ("16", "none") else None)
         self.session = session
         self.state = RunState()
-        self.leaving = Leaving(exit_when_done=exit_when_done)
-        self.quitting = Quitting(self, self.leaving, self._post, self._toast)
+        self.detached = False
+        """The person left, and the run is to go on without a screen."""
+        self.leaving = Leaving(exit_when_done=exit_when_done, remote=session.remote)
+        self.quitting = Quitting(
+            self,
+            self.leaving,
+            self._post,
+            self._toast,
+            remote=session.remote,
+            detach=self.action_detach if detachable else None,
+        )
+        self._detachable = detachable
         self._look = look
         self._pause_key = PauseKey()
         self._ticker = Ticker(self, self.pull, fps)
@@ -122,7 +135,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             loop = asyncio.get_running_loop()
             for name in ("SIGINT", "SIGTERM"):
                 loop.add_signal_handler(signal.Signals[name], self.quitting.signalled, name)
-            loop.add_signal_handler(signal.SIGUSR1, self._post, Save())
+            if not self.session.remote:
+                loop.add_signal_handler(signal.SIGUSR1, self._post, Save(), "SIGUSR1")
 
     def _begin(self) -> None:
         """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""
@@ -133,6 +147,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """One tick: take what has come, fold it, draw it."""
         past, live = self.session.drain()
         self.state = fold(self.state, past)
+        if self.session.remote:
+            self._look_back(past)
         if live:
             self._take(live)
         if self.leaving.due or self._hung_up():
@@ -200,6 +216,25 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """Leave, or ask first."""
         self.quitting.key(self.state.step)
 
+    def action_stop(self) -> None:
+        """End the run, wherever it lives, after asking."""
+        if self.leaving.ended is not None:
+            self._toast("the run has ended", "warning")
+        else:
+            self.quitting.stop(self.state.step)
+
+    def action_detach(self) -> None:
+        """Give the shell back and train on without a screen."""
+        if self.session.remote or self.leaving.ended is not None:
+            self.exit()
+        elif not self._detachable:
+            self._toast("this dashboard has no shell to give back", "warning")
+        elif not self.leaving.started:
+            self._toast("the run has not begun yet; detach once it trains", "warning")
+        else:
+            self.detached = True
+            self.exit()
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key's action, and the choice of a theme."""
         for key in KEYS:
@@ -212,6 +247,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self.call_later(self.run_action, action)
 
         return run
+
+    def _look_back(self, past: list[AnyEvent]) -> None:
+        """Where the run lies and how it ended, of a run that began before this screen."""
+        self.leaving.note(past)
+        for event in past:
+            if isinstance(event, RunStarted) and self._on_started is not None:
+                self._on_started(event)
 
     def _take(self, events: list[AnyEvent]) -> None:
         """Everything that a batch changes but the drawing."""
@@ -234,8 +276,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             return
         self._post(command)
 
-    def _post(self, command: Command) -> None:
-        self.session.send(command)
+    def _post(self, command: Command, origin: str = HERE) -> None:
+        self.session.send(command, origin)
         self._ticker.hurry()
 
     def _typed_margin(self, value: float | None) -> None:

@@ -3,7 +3,7 @@
 The kernel tells of it by SIGHUP. By then reading the terminal gives end-of-file without end, and writing to it fails or
 hangs; Textual's reader spins or blocks on it, and its SIGCONT handler would start its driver anew. So the dead terminal
 is taken away under Textual: its input becomes a pipe with a single byte in it, its output the null device. Then the app
-can close by itself as on any other day.
+can close by itself as on any other day. A person who detaches leaves in the same way, with the terminal still there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.training.commands import Stop
+from reid_tui.training.commands import Save, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,29 +27,33 @@ _LOOK_EVERY: Final = 0.5
 class Hangup:
     """Watches for the terminal's end from `watch` on."""
 
-    def __init__(self, descriptors: Callable[[], Iterable[int]]) -> None:
-        """Say which descriptors lead to the terminal, standard input apart."""
-        self._descriptors = descriptors
+    def __init__(self) -> None:
         self.came = False
+        self.descriptors: Callable[[], Iterable[int]] = lambda: (1, 2)
+        """Which lead to the terminal, standard input apart."""
 
     def watch(self) -> None:
         """Take SIGHUP; in the main thread only."""
         signal.signal(signal.SIGHUP, self._hung_up)
 
-    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+    def let_go_of_terminal(self) -> None:
+        """Put something harmless in the terminal's place; no hang-up is waited for any more."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGCONT, signal.SIG_IGN)
         reading, writing = os.pipe()
         os.write(writing, b"\0")  # a reader that waits wakes up and finds the end of its work
         os.dup2(reading, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in self._descriptors():
+        for descriptor in self.descriptors():
             os.dup2(nowhere, descriptor)
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        self.let_go_of_terminal()
         self.came = True
 
 
 def train_on(session: Session, take: Callable[[], None]) -> str | None:
-    """Wait without a screen until the run has ended; SIGTERM and SIGINT still save it first.
+    """Wait without a screen until the run has ended; SIGTERM and SIGINT still save it first, SIGUSR1 saves.
 
     Args:
         session: the run.
@@ -62,10 +66,11 @@ def train_on(session: Session, take: Callable[[], None]) -> str | None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         told.append(signal.Signals(number).name)
-        session.send(Stop(save=True, reason=told[0]))
+        session.send(Stop(save=True, reason=told[0]), told[0])
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: session.send(Save(), "SIGUSR1"))
     while session.alive:
         session.join(_LOOK_EVERY)
         take()

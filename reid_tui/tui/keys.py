@@ -90,6 +90,8 @@ KEYS: Final = (
     Key(("S",), "S", "picture", "Picture", "picture of the screen", "application"),
     Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),
+    Key(("d",), "d", "detach", "Detach", "detach: training goes on", "application"),
+    Key(("X",), "X", "stop", "Stop the run", "stop the run, after asking", "application", ("Stop",)),
     Key(
         ("q", "ctrl+q", "ctrl+c"),
         "q, ctrl+q, ctrl+c",

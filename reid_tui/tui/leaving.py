@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import DIVERGED, HUNG_UP, INTERRUPTED, OK, TERMINATED
 from reid_tui.training.commands import Stop
-from reid_tui.training.events import AnyEvent, Diverged, Failed, Finished, Resumed, RunStarted, Stopped, ends_run
+from reid_tui.training.events import (
+    AnyEvent,
+    Diverged,
+    Failed,
+    Finished,
+    Lost,
+    Resumed,
+    RunStarted,
+    Stopped,
+    ends_run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,11 +27,12 @@ SIGNAL_CODES: Final = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED, "SIGHUP": H
 class Leaving:
     """How far a run has come on its way out, as events and signals tell."""
 
-    def __init__(self, *, exit_when_done: bool) -> None:
+    def __init__(self, *, exit_when_done: bool, remote: bool = False) -> None:
         self._exit_when_done = exit_when_done
-        self.started = False
+        self._remote = remote
+        self.started = remote
         """The run exists; before, nothing can be lost."""
-        self.ended: Failed | Stopped | Finished | None = None
+        self.ended: Failed | Stopped | Finished | Lost | None = None
         self.asked = False
         """The trainer was told to stop."""
         self.save_wanted = False
@@ -40,12 +51,12 @@ class Leaving:
         for event in events:
             match event:
                 case RunStarted():
-                    self.started = True
+                    self.started, self.ended, self._diverged = True, None, False
                 case Diverged():
                     self._diverged = True
                 case Resumed():
                     self._diverged = False
-                case Failed() | Stopped() | Finished():
+                case Failed() | Stopped() | Finished() | Lost():
                     self.ended = event
                 case _:
                     assert not ends_run(event)
@@ -60,6 +71,8 @@ class Leaving:
     @property
     def code(self) -> int:
         """The command's exit code if it ended here."""
+        if self._remote:  # how the run ended is the code of the process that trained it
+            return SIGNAL_CODES[self.signal] if self.signal is not None else OK
         if isinstance(self.ended, Failed):
             return self.ended.exit_code
         if self.signal is not None:

@@ -12,6 +12,7 @@ from reid_tui.training.events import (
     Diverged,
     Failed,
     Finished,
+    Lost,
     LrChanged,
     MarginChanged,
     Stopped,
@@ -50,7 +51,7 @@ def notice(event: AnyEvent) -> Notice | None:
             return Notice(line.text, "warning")
         case Diverged():
             return Notice(line.text, "error", rings=True)
-        case Failed():
+        case Failed() | Lost():
             return Notice(line.text, "error", rings=True)
         case Finished() | Stopped():
             return Notice(line.text, rings=True)

@@ -37,16 +37,26 @@ class Session(Protocol):
     """A run that is watched and steered. No method waits for the trainer but `join`."""
 
     @property
+    def remote(self) -> bool:
+        """Whether the run lives in another process: leaving the screen leaves it alone."""
+        ...
+
+    @property
     def alive(self) -> bool:
-        """Whether the trainer's thread runs."""
+        """Whether somebody trains."""
         ...
 
     def start(self) -> None:
         """Begin; called once."""
         ...
 
-    def send(self, command: Command) -> None:
-        """Leave a command for the trainer."""
+    def send(self, command: Command, origin: str = HERE) -> None:
+        """Leave a command for the trainer.
+
+        Args:
+            command: what to do.
+            origin: who gave it.
+        """
         ...
 
     def drain(self) -> News:
@@ -72,6 +82,11 @@ class WorkerSession:
         self._ended = False
 
     @property
+    def remote(self) -> bool:
+        """It ends with this process."""
+        return False
+
+    @property
     def alive(self) -> bool:
         """Whether the trainer's thread runs."""
         return self._thread.is_alive()
@@ -80,9 +95,9 @@ class WorkerSession:
         """Start the thread; the import of torch begins in it."""
         self._thread.start()
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command, origin: str = HERE) -> None:
         """Leave a command; read between two steps."""
-        self._commands.put(command, HERE)
+        self._commands.put(command, origin)
 
     def drain(self) -> News:
         """Take what has come."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from reid_tui.training.events import Failed, Finished, Stopped
+from reid_tui.training.events import Failed, Finished, Lost, Stopped
 from reid_tui.view.history import History
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from reid_tui.view.history import Mark
     from reid_tui.view.wording import LogLine
 
-Badge = Literal["LOADING", "TRAINING", "PAUSED", "EVALUATING", "SAVING", "DONE", "DIVERGED", "FAILED", "STOPPED"]
+Badge = Literal[
+    "LOADING", "TRAINING", "PAUSED", "EVALUATING", "SAVING", "DONE", "DIVERGED", "FAILED", "STOPPED", "CRASHED"
+]
 _BADGES: Final[dict[Phase, Badge]] = {
     "importing": "LOADING",
     "loading": "LOADING",
@@ -42,7 +44,7 @@ class RunState:
     """What the trainer is doing, as a sentence."""
     paused: bool = False
     diverged: Diverged | None = None
-    ended: Failed | Stopped | Finished | None = None
+    ended: Failed | Stopped | Finished | Lost | None = None
     started: RunStarted | None = None
     step: int = 0
     epoch: int = 0
@@ -76,6 +78,8 @@ class RunState:
                 return "STOPPED"
             case Failed():
                 return "FAILED"
+            case Lost():
+                return "CRASHED"
         if self.phase != "training":
             return _BADGES[self.phase]
         return "DIVERGED" if self.diverged else "PAUSED" if self.paused else "TRAINING"

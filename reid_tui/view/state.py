@@ -17,8 +17,10 @@ from reid_tui.training.events import (
     Evaluated,
     Failed,
     Finished,
+    Lost,
     LrChanged,
     MarginChanged,
+    Output,
     Paused,
     PhaseChanged,
     Progress,
@@ -119,9 +121,9 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"checkpoint": cleaned(event)}
         case Diverged():
             change = {"diverged": cleaned(event), "paused": True, "phase": "training", "step": event.step}
-        case Failed() | Stopped() | Finished():
+        case Failed() | Stopped() | Finished() | Lost():
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
-        case CommandRefused() | Warned() | Progress():
+        case CommandRefused() | Warned() | Output() | Progress():
             change = {}
         case _:
             assert_never(event)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from reid_tui.text import printable
-from reid_tui.training.events import Evaluated, Failed, Finished, Stopped
+from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
 from reid_tui.view.wording import LONGEST
 
@@ -72,6 +72,8 @@ def _how_it_ended(state: RunState) -> str:
             return "all epochs done" if reason == "epochs" else "all steps done"
         case Failed(message=message):
             return f"failed: {message}"
+        case Lost(message=message):
+            return message
         case Stopped(reason=reason, saved=saved):
             first = f"diverged ({state.diverged.reason}), then stopped" if state.diverged else "stopped"
             by = "" if reason == "asked" else f" by {reason}"

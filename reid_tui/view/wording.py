@@ -16,8 +16,10 @@ from reid_tui.training.events import (
     Evaluated,
     Failed,
     Finished,
+    Lost,
     LrChanged,
     MarginChanged,
+    Output,
     Paused,
     PhaseChanged,
     Resumed,
@@ -41,6 +43,7 @@ LogKind = Literal[
     "resumed",
     "error",
     "end",
+    "output",
 ]
 LONGEST = 1000
 """Characters of a message from data, files or libraries that are shown."""
@@ -134,6 +137,10 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             return "error", f"diverged: {event.reason}{last}"
         case Failed():
             return "error", f"failed: {event.message}"
+        case Lost():
+            return "error", event.message
+        case Output():
+            return "output", event.text
         case Stopped():
             asked = "" if event.reason == "asked" else f" by {event.reason}"
             return "end", f"stopped{asked}{', saved' if event.saved else ', not saved'}"

@@ -28,10 +28,11 @@ CONFIG = resolve(RunOptions(), "fashion-mnist", 10)
 class Script:
     """A session whose events come from the test and, for commands, from an obedient pretended trainer."""
 
-    def __init__(self, *, obeys: bool = True) -> None:
+    def __init__(self, *, obeys: bool = True, remote: bool = False) -> None:
         self.sent: list[cmd.Command] = []
         self.began = False
         self.alive = False
+        self.remote = remote
         self.step = 0
         self.margin = 1.0
         self._seq = 0
@@ -42,7 +43,7 @@ class Script:
     def start(self) -> None:
         self.began = self.alive = True
 
-    def send(self, command: cmd.Command) -> None:
+    def send(self, command: cmd.Command, origin: str = "") -> None:
         self.sent.append(command)
         if self._obeys:
             self._obey(command)

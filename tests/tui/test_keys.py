@@ -110,6 +110,12 @@ async def opens_palette(rig: Rig) -> None:
     await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette")
 
 
+async def detaches(rig: Rig) -> None:
+    await rig.until(lambda: rig.app._exit)
+    assert rig.app.detached
+    assert rig.script.sent == []
+
+
 CHECKS: dict[str, Check] = {
     "toggle_pause": pauses,
     "step": steps,
@@ -132,13 +138,15 @@ CHECKS: dict[str, Check] = {
     "picture": takes_picture,
     "help": opens(HelpScreen),
     "command_palette": opens_palette,
+    "detach": detaches,
+    "stop": opens(QuitScreen),
     "quit": opens(QuitScreen),
 }
 
 
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys])
 async def test_key(name: str, action: str, tmp_path: Path) -> None:
-    async with dashboard(picture_folder=lambda: tmp_path) as rig:
+    async with dashboard(picture_folder=lambda: tmp_path, detachable=True) as rig:
         await rig.press(name)
         await CHECKS[action](rig)
 

@@ -8,6 +8,7 @@ import pytest
 
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.tui.quitting import ONE_SIGNAL
 from reid_tui.tui.screens.quit import QuitScreen
 from tests.tui.rig import Rig, Script, dashboard
 
@@ -32,7 +33,7 @@ async def ended(rig: Rig) -> None:
         (["s"], STOP),
         (["ctrl+c"], STOP),
         (["ctrl+q"], STOP),
-        (["d"], DROP),
+        (["x"], DROP),
         (["down", "enter"], DROP),
     ],
 )
@@ -135,7 +136,7 @@ async def test_diverged_and_left_is_3() -> None:
         rig.script.emit(ev.Diverged(step=40, reason="three steps not finite", checkpoint="checkpoints/x"))
         await rig.until(lambda: "DIVERGED" in rig.text)
         await ask(rig)
-        await rig.press("d")
+        await rig.press("x")
         await ended(rig)
         assert rig.app.leaving.code == 3
 
@@ -153,6 +154,7 @@ async def test_a_second_signal_does_not_wait() -> None:
     async with dashboard(Script(obeys=False)) as rig:
         rig.app.quitting.signalled("SIGINT")
         assert not rig.app._exit
+        rig.app.quitting._signalled_at -= ONE_SIGNAL
         rig.app.quitting.signalled("SIGINT")
         await ended(rig)
 
@@ -172,4 +174,74 @@ async def test_what_happened_before_this_screen_ends_nothing() -> None:
 async def test_a_clock_that_was_set_back_hides_no_end() -> None:
     async with dashboard(exit_when_done=True) as rig:
         rig.script._waiting.append(dataclasses.replace(FINISHED, seq=900, time=1.0))
+        await ended(rig)
+
+
+@pytest.mark.parametrize("keys", [["d"], ["q", "d"], ["q", "down", "enter"]])
+async def test_detaching_stops_nothing(keys: list[str]) -> None:
+    async with dashboard(detachable=True) as rig:
+        if len(keys) > 1:
+            await ask(rig)
+            assert "detach" in rig.text
+        await rig.press(*keys[-max(len(keys) - 1, 1) :])
+        await ended(rig)
+        assert rig.app.detached
+        assert rig.script.sent == []
+
+
+async def test_what_cannot_be_detached_stays() -> None:
+    async with dashboard(notifications=True) as rig:
+        await rig.press("d")
+        await rig.until(lambda: "no shell to give back" in rig.text)
+        assert not rig.app._exit
+    async with dashboard(started=False, detachable=True, notifications=True) as rig:
+        await rig.press("d")
+        await rig.until(lambda: "has not begun yet" in rig.text)
+        assert not rig.app._exit
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "d"])
+async def test_leaving_a_run_that_lives_elsewhere_leaves_it_alone(key: str) -> None:
+    async with dashboard(Script(remote=True)) as rig:
+        await rig.press(key)
+        await ended(rig)
+        assert rig.script.sent == []
+        assert not rig.app.detached
+        assert rig.app.leaving.code == 0
+
+
+@pytest.mark.parametrize(("key", "command"), [("s", cmd.Stop(save=True)), ("x", cmd.Stop(save=False))])
+async def test_stopping_a_run_that_lives_elsewhere_asks_and_keeps_the_screen(key: str, command: cmd.Command) -> None:
+    async with dashboard(Script(remote=True)) as rig:
+        await rig.press("X")
+        await rig.until(lambda: "save and stop the run" in rig.text)
+        await rig.press(key)
+        await rig.until(lambda: "STOPPED" in rig.text)
+        assert rig.script.sent == [command]
+        assert not rig.app._exit
+
+
+async def test_a_run_that_lives_elsewhere_may_end_and_begin_again() -> None:
+    async with dashboard(Script(remote=True), notifications=True) as rig:
+        rig.script.emit(ev.Lost(step=40, message="killed at step 40; go on with: reid-tui --resume x"))
+        await rig.until(lambda: "CRASHED" in rig.text and "--resume x" in rig.text)
+        await rig.press("s")
+        await rig.until(lambda: "the run has ended" in rig.text)
+        assert rig.script.sent == []
+        rig.script.run_started(step=40)
+        await rig.until(lambda: "TRAINING" in rig.text)
+        await rig.press("s")
+        await rig.until(lambda: rig.script.sent == [cmd.Save()])
+
+
+async def test_one_signal_that_comes_twice_is_one() -> None:
+    now = [100.0]
+    async with dashboard(Script(obeys=False)) as rig:
+        rig.app.quitting._clock = lambda: now[0]
+        rig.app.quitting.signalled("SIGTERM")
+        now[0] += 0.4
+        rig.app.quitting.signalled("SIGTERM")
+        assert not rig.app._exit
+        now[0] += 0.2
+        rig.app.quitting.signalled("SIGTERM")
         await ended(rig)

@@ -28,6 +28,7 @@ BADGE_COLORS: Final = {
     "DIVERGED": "$error",
     "FAILED": "$error",
     "STOPPED": "$warning",
+    "CRASHED": "$error",
 }
 _BAR: Final = 8
 """Cells that the bar has at least."""

@@ -29,6 +29,7 @@ _STYLES: Final[dict[str, str]] = {
     "error": "$text-error",
     "end": "bold",
     "phase": "$quiet",
+    "output": "$quiet",
 }
 
 

@@ -1,0 +1,121 @@
+"""A tiny parent that stays with the shell, so that a run can leave its terminal without ending.
+
+It is forked before anything large is imported, waits for its child and hands signals on to it. Either the child ends,
+and the parent ends with its code; or the child lets go, and the parent gives the prompt back while the child lives on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import termios
+from typing import TYPE_CHECKING, Any, Final
+
+from reid_tui.errors import OK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_LEAVE_SCREEN: Final = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m\r"
+"""Alternate screen, hidden cursor, mouse, pasting and keyboard protocol as they were."""
+_SIGNALLED: Final = 128
+_LONGEST: Final = 4096
+
+
+class Tether:
+    """The child's hold on its parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def let_go(self, line: str) -> None:
+        """Leave the terminal's session for one of our own, and send the parent home.
+
+        Args:
+            line: printed for the person, safe to print.
+        """
+        os.setsid()
+        with contextlib.suppress(OSError):  # a parent that is gone needs nothing more
+            os.write(self._descriptor, line.encode(errors="replace")[:_LONGEST])
+            os.close(self._descriptor)
+
+
+def tethered(work: Callable[[Tether], int]) -> int:
+    """Do the work in a child.
+
+    Args:
+        work: called in the child with its tether; must not return in the parent.
+
+    Returns:
+        In the child what the work gave; in the parent the code to end with.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    with _held_back(FORWARDED):
+        child = os.fork()
+        if child:
+            for number in FORWARDED:
+                signal.signal(number, lambda number, _frame: _hand_on(child, number))
+    if child:
+        os.close(writing)
+        return _wait(child, reading)
+    os.close(reading)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing to save yet
+    return work(Tether(writing))
+
+
+@contextlib.contextmanager
+def _held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hand_on(child: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, number)
+
+
+def _wait(child: int, reading: int) -> int:
+    settings = _terminal_settings()
+    line = b""
+    while part := os.read(reading, _LONGEST):
+        line += part
+    if line:
+        _say(line.decode(errors="replace"))
+        return OK
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code
+    if settings is not None:
+        _restore(settings)
+    _say(f"killed by {signal.Signals(-code).name}; 'reid-tui runs' lists what is kept, --resume latest goes on with it")
+    return _SIGNALLED - code
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"reid-tui: {line}\n")
+        sys.stderr.flush()
+
+
+def _terminal_settings() -> list[Any] | None:
+    try:
+        return termios.tcgetattr(sys.stdin.fileno())
+    except (OSError, ValueError, termios.error):
+        return None
+
+
+def _restore(settings: list[Any]) -> None:
+    """What a child that was killed could not do any more."""
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, settings)
+        sys.stderr.write(_LEAVE_SCREEN)
+        sys.stderr.flush()

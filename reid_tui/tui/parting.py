@@ -1,0 +1,51 @@
+"""What stands in the scrollback once the screen is gone: how it ended on stderr, the summary on stdout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from reid_tui.text import printable
+from reid_tui.training.events import Failed
+from reid_tui.view.summary import print_summary
+from reid_tui.view.wording import LONGEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reid_tui.tui.leaving import Leaving
+    from reid_tui.view.state import RunState
+
+
+def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | None, remote: bool) -> None:
+    """Say how it ended.
+
+    Args:
+        state: all that is known of the run.
+        leaving: how it was left.
+        run: its folder, once it has one.
+        failure: what broke the screen itself; None where nothing did.
+        remote: the run lives in another process.
+    """
+    talk = Console(stderr=True, highlight=False)
+
+    def say(line: str) -> None:
+        talk.print(Text(f"reid-tui: {line}"), soft_wrap=True)
+
+    if failure is not None:
+        where = f"; the traceback is in {printable(run / 'run.log', LONGEST)}" if run and not remote else ""
+        say(f"the screen failed ({printable(failure or 'no reason')}){where}")
+    if remote and leaving.ended is None:
+        name = printable(run.name if run else "the run", LONGEST)
+        say(f"left {name} at step {state.step:,}; it goes on")
+        return
+    if isinstance(state.ended, Failed):
+        say(printable(state.ended.message, LONGEST))
+    elif state.started is not None and state.ended is not None and leaving.save_wanted:
+        unsaved = [line for line in state.log if line.kind == "warning"][-1:]
+        if getattr(state.ended, "saved", True) is False and unsaved:
+            say(unsaved[0].text)
+    if state.started is not None:
+        print_summary(state, Console(highlight=False), str(run or ""))
