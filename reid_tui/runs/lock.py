@@ -1,4 +1,7 @@
-"""One process a run: a lock that the kernel drops with the process."""
+"""One process a run: a lock that the kernel drops with the process.
+
+The file's first line is the number of the process that holds it; what follows is the path of its control socket.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.02
+_LARGEST: Final = 4096
 
 
 def holder(path: Path) -> int | None:
@@ -23,6 +27,20 @@ def holder(path: Path) -> int | None:
     Returns:
         The process that holds it, 0 where it is held and names no process; None where nobody does.
     """
+    content = _content_if_held(path)
+    if content is None:
+        return None
+    first = _first_line(content)
+    return int(first) if first.isdecimal() else 0
+
+
+def told_socket(path: Path) -> Path | None:
+    """Ask where the process that holds a run's lock listens; None where nobody does."""
+    _, _, told = (_content_if_held(path) or b"").partition(b"\n")
+    return path.parent / os.fsdecode(told[:-1]) if told.endswith(b"\n") else None
+
+
+def _content_if_held(path: Path) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -30,14 +48,17 @@ def holder(path: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.read(descriptor, 32).decode("ascii", errors="replace").strip()
-        return int(text) if text.isdecimal() else 0
+        return os.pread(descriptor, _LARGEST, 0)
     except OSError:
         return None
     else:
         return None
     finally:
         os.close(descriptor)
+
+
+def _first_line(content: bytes) -> str:
+    return content[:32].partition(b"\n")[0].decode("ascii", errors="replace").strip()
 
 
 class RunLock:
@@ -56,13 +77,29 @@ class RunLock:
         try:
             _take(self._descriptor)
         except OSError as error:
-            holder = os.read(self._descriptor, 32).decode(errors="replace").strip()
+            holder = _first_line(os.pread(self._descriptor, _LARGEST, 0))
             os.close(self._descriptor)
             raise RunError(
                 f"the run {path.parent.name!r} is being trained by process {holder or 'unknown'}; stop that one first"
             ) from error
+        self._folder = path.parent.resolve()
+        self._first_line = f"{os.getpid()}\n".encode()
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        os.write(self._descriptor, self._first_line)
+
+    def tell(self, socket: Path) -> None:
+        """Let others find the socket that this process listens on.
+
+        One in the run's own folder is told by its name, so that it is found also after the folder was moved.
+
+        Args:
+            socket: absolute.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        told = socket.name if socket.parent == self._folder else str(socket)
+        os.pwrite(self._descriptor, os.fsencode(told) + b"\n", len(self._first_line))
 
     def release(self) -> None:
         """Let others have it."""
