@@ -64,6 +64,8 @@ SCREEN_OPTIONS: Final = (
     Option("color", "KIND", "auto, truecolor, 256, 16 or none.", "auto"),
     Option("on_hangup", "WHAT", "When the terminal goes away: continue training, or stop after saving.", "continue"),
 )
+ATTACH_OPTIONS: Final = tuple(option for option in SCREEN_OPTIONS if option.name != "on_hangup")
+"""A screen that owns no run has nothing to decide when it goes."""
 _WHOLE: Final = ("epochs", "steps", "batch_size", "embedding_dim", "seed")
 _REAL: Final = ("lr", "margin", "eval_every")
 _CHOICES: Final = {
@@ -111,7 +113,7 @@ def screen_options(values: dict[str, Any]) -> ScreenOptions:
         fps=config.parse_whole("fps", values["fps"]),
         glyphs=config.parse_choice("glyphs", values["glyphs"], config.GLYPHS),
         color=config.parse_choice("color", values["color"], config.COLORS),
-        on_hangup=config.parse_choice("on_hangup", values["on_hangup"], config.HANGUPS),
+        on_hangup=config.parse_choice("on_hangup", values.get("on_hangup", config.HANGUPS[0]), config.HANGUPS),
         mouse=not values["no_mouse"],
         exit_when_done=values["exit_when_done"],
     )
@@ -150,6 +152,9 @@ def _with_options(*tables: tuple[Option, ...]) -> Callable[[Callable[..., Any]],
     return decorate
 
 
+_RunsDir = Annotated[str, typer.Option(metavar="DIR", envvar="REID_TUI_RUNS", help="Where runs are kept.")]
+_NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
+_ExitWhenDone = Annotated[bool, typer.Option("--exit-when-done", help="Close after the last step.")]
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -169,8 +174,8 @@ def _print_version(wanted: bool) -> None:
 def dashboard(
     values: dict[str, Any],
     context: typer.Context,
-    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")] = False,
-    exit_when_done: Annotated[bool, typer.Option("--exit-when-done", help="Close after the last step.")] = False,
+    no_mouse: _NoMouse = False,
+    exit_when_done: _ExitWhenDone = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -218,6 +223,25 @@ def train(
 
     check_writable(Path(options.runs_dir))
     return headless.train(options, as_json=as_json, progress=progress)
+
+
+@app.command()
+@_with_options(ATTACH_OPTIONS)
+def attach(
+    values: dict[str, Any],
+    spec: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's folder, its name, or latest. [the newest running]")
+    ] = None,
+    runs_dir: _RunsDir = "runs",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key steers the run.")] = False,
+    no_mouse: _NoMouse = False,
+    exit_when_done: _ExitWhenDone = False,
+) -> int:
+    """Open the dashboard on a run that exists: steer one that trains, look at one that has ended."""
+    screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
+    from reid_tui.tui.app import run_attached
+
+    return run_attached(spec, Path(runs_dir), screen, read_only=read_only)
 
 
 @app.command()
@@ -273,7 +297,6 @@ def bench(
 
 runs_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
-_RunsDir = Annotated[str, typer.Option(metavar="DIR", envvar="REID_TUI_RUNS", help="Where runs are kept.")]
 
 
 @runs_app.callback(invoke_without_command=True)

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from reid_tui.config import RunConfig, RunOptions, flag, resolve
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError
 from reid_tui.files import PRIVATE_FILE
+from reid_tui.runs.control import ControlServer
 from reid_tui.runs.directory import RunDirectory, create_run, locate_run, tidy
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
+from reid_tui.runs.snapshots import with_arrays
 from reid_tui.runs.tail import read_end
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import (
@@ -58,6 +60,7 @@ class _StopLoadingError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Resumed:
     run: RunDirectory
+    lock: RunLock
     checkpoint: Checkpoint
     passed_over: list[str]
 
@@ -119,7 +122,7 @@ def _run(
 
     device = pick_device(options.device)
     report("looking for the data")
-    resumed = _reopen(earlier) if earlier else None
+    resumed = _reopen(*earlier) if earlier else None
     if resumed:
         _check_same_run(options, resumed.checkpoint.manifest.config)
     spec = resumed.checkpoint.manifest.config.data if resumed else options.data
@@ -133,10 +136,11 @@ def _run(
     _stop_if_told(inbox)
 
     if resumed:
-        run = resumed.run
+        run, lock = resumed.run, resumed.lock
     else:
         run = create_run(Path(options.runs_dir), options.name or dataset.name)
-        resources.callback(RunLock(run.lock).release)
+        lock = RunLock(run.lock)
+        resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
     last_seq = _replay(run, replay) if resumed else 0
     recorder.keep(_open_log(run), last_seq)
@@ -147,12 +151,27 @@ def _run(
             message = f"a damaged checkpoint was passed over: {line}"
             recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
         _say_first(inbox, options)
+    if reason := _listen(run, lock, inbox, resources):
+        recorder(Warned(step=trainer.step, code="control_failed", message=reason))
     LOGGER.info("%s: %s, %s", run.name, dataset.source, config.to_json())
     try:
         return trainer.run(str(run.path))
     except Exception as error:  # the log must say how the run ended
         LOGGER.exception("training failed at step %d", trainer.step)
         return _failed(recorder, run, trainer.step, error)
+
+
+def _listen(run: RunDirectory, lock: RunLock, inbox: CommandBox, resources: contextlib.ExitStack) -> str:
+    """Let other processes steer the run; returns why they cannot, or nothing."""
+    try:
+        server = ControlServer(run, inbox.put)
+        resources.callback(server.close)
+        lock.tell(server.path)
+    except RunError as error:
+        return str(error)
+    except OSError as error:
+        return f"no control socket: {error.strerror or error}"
+    return ""
 
 
 def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) -> Failed:
@@ -169,22 +188,23 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
-def _take_again(options: RunOptions, resources: contextlib.ExitStack) -> RunDirectory:
+def _take_again(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDirectory, RunLock]:
     """The run to resume, locked before anything in it is touched."""
     run = RunDirectory(locate_run(options.resume or "", Path(options.runs_dir)))
-    resources.callback(RunLock(run.lock).release)
+    lock = RunLock(run.lock)
+    resources.callback(lock.release)
     try:
         tidy(run)
     except OSError as error:
         raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
-    return run
+    return run, lock
 
 
-def _reopen(run: RunDirectory) -> _Resumed:
+def _reopen(run: RunDirectory, lock: RunLock) -> _Resumed:
     from reid_tui.training.checkpoint import load_latest
 
     checkpoint, passed_over = load_latest(run.checkpoints)
-    return _Resumed(run, checkpoint, passed_over)
+    return _Resumed(run, lock, checkpoint, passed_over)
 
 
 def _check_same_run(options: RunOptions, config: RunConfig) -> None:
@@ -285,23 +305,8 @@ def _replay(run: RunDirectory, listener: Listener | None) -> int:
         elif listener is not None and not ends_run(event):
             listener(event)
     if listener is not None and newest is not None:
-        listener(_with_arrays(run, newest))
+        listener(with_arrays(run.path, newest))
     return last
-
-
-def _with_arrays(run: RunDirectory, event: EmbeddingsReady) -> EmbeddingsReady:
-    """The snapshot as it lies on disk; without its arrays where it cannot be read."""
-    import numpy as np
-
-    try:
-        with np.load(run.path / event.path, allow_pickle=False) as kept:
-            points, identities = kept["points"], kept["identities"]
-    except (OSError, ValueError, KeyError):
-        LOGGER.warning("the snapshot %s cannot be read", event.path)
-        return event
-    for array in (points, identities):
-        array.flags.writeable = False
-    return dataclasses.replace(event, points=points, identities=identities)
 
 
 def _open_log(run: RunDirectory) -> EventLog:

@@ -45,15 +45,16 @@ def fashion_mnist_is_here() -> bool:
 def ends_within(pid: int, seconds: float) -> bool:
     """Whether a process that is not our child ends in time; a zombie has ended."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while True:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return True
         if state == "Z":
             return True
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
-    return False
 
 
 def _images(templates: np.ndarray, each: int, rng: np.random.Generator) -> ImageSet:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reid_tui"
-LIGHT = {"reid_tui.training.events", "reid_tui.training.commands", "reid_tui.training.channels"}
+LIGHT = {f"reid_tui.training.{name}" for name in ("events", "commands", "channels", "wire")}
 BASE = {"reid_tui", "reid_tui.config", "reid_tui.errors", "reid_tui.text", "reid_tui.files"}
 ALLOWED = {
     "data": set(),
@@ -91,6 +91,21 @@ def test_no_pickle_no_eval_no_listener() -> None:
         assert not {"pickle", "marshal", "shelve", "socketserver", "http.server"} & set(imports(path)), path
 
 
+def test_sockets_are_unix_sockets() -> None:
+    of_others = {"start_server", "create_server", "open_connection", "create_connection", "fromfd"}
+    made = set()
+    for path in MODULES:
+        assert not {name for name in imports(path) if name.startswith("socket.")}, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in of_others, path
+                assert not node.attr.startswith("AF_") or ast.unparse(node) == "socket.AF_UNIX", path
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "socket.socket":
+                assert ast.unparse(node.args[0]) == "socket.AF_UNIX", path
+                made.add(path.name)
+    assert made >= {"endpoint.py", "client.py"}
+
+
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
@@ -98,9 +113,13 @@ def test_no_pickle_no_eval_no_listener() -> None:
         ("from reid_tui.cli import run; run(['--version'])", "torch textual plotext numpy torchvision"),
         ("from reid_tui.cli import run; run(['train', '--help'])", "torch textual plotext numpy torchvision"),
         ("import reid_tui.engine, reid_tui.training.events, reid_tui.training.commands", "torch textual plotext"),
+        ("import reid_tui.runs.client, reid_tui.runs.control, reid_tui.training.wire", "torch textual plotext numpy"),
         ("import reid_tui.headless", "torch textual plotext"),
         ("import reid_tui.view.state", "torch textual plotext"),
         ("import reid_tui.tui.app", "torch torchvision"),
+        ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
+        ("from reid_tui.cli import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
+        ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),
     ],
 )

@@ -60,6 +60,25 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     Raises:
         RunError: it is no folder, or cannot be read.
     """
+    return [summarize(folder) for folder in _folders(runs_dir)]
+
+
+def newest_running(runs_dir: Path) -> Path:
+    """The newest run that a process holds.
+
+    Raises:
+        RunError: there is none, or the folder cannot be read.
+    """
+    folders = _folders(runs_dir)
+    for folder in folders:
+        if holder(RunDirectory(folder).lock) is not None:
+            return folder
+    remedy = f"'reid-tui attach {folders[0].name}' shows the newest" if folders else "start one with 'reid-tui'"
+    raise RunError(f"no run in {str(runs_dir)!r} is running; {remedy}")
+
+
+def _folders(runs_dir: Path) -> list[Path]:
+    """Of all runs, newest first by their names."""
     try:
         with os.scandir(runs_dir) as entries:
             folders = [runs_dir / entry.name for entry in entries if entry.is_dir()]
@@ -70,7 +89,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
             f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
         ) from error
     found = [folder for folder in folders if os.path.lexists(RunDirectory(folder).config)]
-    return [summarize(folder) for folder in sorted(found, key=lambda folder: folder.name, reverse=True)]
+    return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
 def summarize(path: Path) -> RunSummary:

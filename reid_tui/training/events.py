@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -324,26 +324,47 @@ def from_json(value: dict[str, Any]) -> AnyEvent:
     """Read what `to_json` wrote. Unknown fields are left out, null numbers become NaN.
 
     Raises:
-        ValueError: unknown event, missing fields, or not an event at all.
+        ValueError: unknown event, missing fields, a field of another type, or not an event at all.
     """
     kind = EVENT_TYPES.get(str(value.get("event")))
     if kind is None:
         raise ValueError(f"unknown event {value.get('event')!r}")
-    given: dict[str, Any] = {}
-    for item in dataclasses.fields(kind):
-        if item.name not in value:
-            continue
-        raw = value[item.name]
-        if raw is None and item.type == "float":
-            raw = math.nan
-        elif isinstance(raw, list):
-            raw = tuple(raw)
-        elif item.name == "dataset":
-            raw = DatasetFacts(**{**raw, "identity_names": tuple(raw["identity_names"])})
-        elif item.name == "config":
-            raw = RunConfig.from_json(raw)
-        given[item.name] = raw
+    given = {}
+    for name, declared in _FIELDS[kind]:
+        if name in value:
+            given[name] = _read(name, declared, value[name])
     try:
         return kind(**given)
     except TypeError as error:
         raise ValueError(f"incomplete {snake(kind.__name__)} event: {error}") from error
+
+
+_FIELDS: Final = {
+    kind: tuple((item.name, str(item.type)) for item in dataclasses.fields(kind) if item.compare)
+    for kind in EVENT_TYPES.values()
+}
+_SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
+
+
+def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
+    """A field's value out of JSON, of its declared type."""
+    simple = _SIMPLE.get(declared)
+    if simple is not None and type(raw) is simple:
+        return raw
+    if declared == "float" and (raw is None or type(raw) in (int, float)):
+        return math.nan if raw is None else raw
+    if declared == "Phase" and raw in get_args(Phase):
+        return raw
+    if declared.startswith("tuple[") and isinstance(raw, list):
+        element = declared[6:].partition(",")[0]
+        return tuple(_read(name, element, part) for part in raw)
+    if isinstance(raw, dict) and declared == "DatasetFacts":
+        return _dataset_facts(raw)
+    if isinstance(raw, dict) and declared == "RunConfig":
+        return RunConfig.from_json(raw)
+    raise ValueError(f"{name} is no {declared}")
+
+
+def _dataset_facts(raw: dict[str, Any]) -> DatasetFacts:
+    known = {item.name: str(item.type) for item in dataclasses.fields(DatasetFacts)}
+    return DatasetFacts(**{name: _read(name, known[name], value) for name, value in raw.items() if name in known})

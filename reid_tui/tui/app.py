@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
-from reid_tui.runs.directory import check_writable, locate_run
+from reid_tui.runs.directory import RunDirectory, check_writable, locate_run
+from reid_tui.runs.overview import newest_running
 from reid_tui.text import printable
 from reid_tui.tui.descriptors import Descriptors, redirected
 from reid_tui.tui.hangup import Hangup, train_on
@@ -64,6 +65,34 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     return _Showing(session, screen, look, hangup, tether, runs_dir=Path(options.runs_dir)).until_left()
 
 
+def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, read_only: bool) -> int:
+    """Show a run that exists on the terminal.
+
+    Args:
+        spec: which one; None takes the newest that is running.
+        runs_dir: where it is looked for.
+        screen: of the dashboard.
+        read_only: send no command.
+
+    Returns:
+        The exit code: 0 when left, 130 SIGINT, 143 SIGTERM; how the run ended is no matter of the one who looks.
+
+    Raises:
+        UsageError: there is no terminal to draw on.
+        RunError: there is no such run.
+    """
+    check_terminal(os.environ)
+    hangup = Hangup()
+    hangup.watch()
+    path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir)
+    look = decide_look(screen, os.environ)
+    prepare_textual(look, screen.fps)
+    from reid_tui.tui.attached import AttachedSession
+
+    session = AttachedSession(RunDirectory(path), read_only=read_only)
+    return _Showing(session, screen, look, hangup, None, runs_dir=path.parent, run=path).until_left()
+
+
 class _Showing:
     """One session on the terminal, and what becomes of it when the terminal is left."""
 
@@ -76,6 +105,7 @@ class _Showing:
         tether: Tether | None,
         *,
         runs_dir: Path,
+        run: Path | None = None,
     ) -> None:
         self._session = session
         self._screen = screen
@@ -83,7 +113,7 @@ class _Showing:
         self._hangup = hangup
         self._tether = tether
         self._runs_dir = runs_dir
-        self._run: Path | None = None
+        self._run = run
         self._descriptors: Descriptors | None = None
 
     def until_left(self) -> int:
@@ -121,13 +151,14 @@ class _Showing:
         return FAILURE if broken else app.leaving.code
 
     def _started(self, event: RunStarted) -> None:
+        """The run of our own has a folder."""
         path = Path(event.run)
         if not path.is_dir():
             path = self._runs_dir / path.name
-        if not path.is_dir():
+        if self._session.remote or not path.is_dir():
             return
         self._run = path
-        if not self._session.remote and self._descriptors is not None:
+        if self._descriptors is not None:
             self._descriptors.follow(path / "run.log")
 
     def _go_on_alone(self, app: ReidTuiApp) -> None:

@@ -11,7 +11,6 @@ from reid_tui.view.numbers import NumberRow
 
 EVERY: Final = 2.0
 """Seconds between two looks."""
-_STATM: Final = Path("/proc/self/statm")
 _GIB: Final = 1024**3
 
 
@@ -24,26 +23,27 @@ class Machine:
         self._nvml: Any = None
         self._handle: Any = None
         self._device = ""
+        self._pid = 0
 
-    def rows(self, device: str, now: float) -> tuple[NumberRow, ...]:
+    def rows(self, device: str, pid: int, now: float) -> tuple[NumberRow, ...]:
         """Rows for the numbers panel.
 
         Args:
             device: the run's, such as `cpu` or `cuda:1`; empty before the run.
+            pid: of the process that trains, on this machine; 0 where there is none.
             now: seconds on any steady clock.
         """
-        if self._looked is None or now >= self._looked + EVERY or device != self._device:
-            self._looked = now
+        if self._looked is None or now >= self._looked + EVERY or (device, pid) != (self._device, self._pid):
+            self._looked, self._pid = now, pid
             if device != self._device:
                 self._device = device
                 self._find_gpu(device)
             self._rows = tuple(row for row in (self._memory(), self._gpu()) if row is not None)
         return self._rows
 
-    @staticmethod
-    def _memory() -> NumberRow | None:
+    def _memory(self) -> NumberRow | None:
         try:
-            pages = int(_STATM.read_text().split()[1])
+            pages = int(Path(f"/proc/{self._pid}/statm").read_text().split()[1])
         except (OSError, IndexError, ValueError):
             return None
         return NumberRow("memory", f"{pages * os.sysconf('SC_PAGE_SIZE') / _GIB:.2f} GiB")

@@ -10,11 +10,14 @@ import logging
 import queue
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from reid_tui.errors import FAILURE
+from reid_tui.runs.directory import RunDirectory
 from reid_tui.training.channels import CommandBox, EventBox
-from reid_tui.training.events import AnyEvent, Failed, ends_run
+from reid_tui.training.events import AnyEvent, Failed, RunStarted, ends_run
+from reid_tui.tui.output import OutputReader
 
 if TYPE_CHECKING:
     from reid_tui.config import RunOptions
@@ -77,6 +80,7 @@ class WorkerSession:
         self._past: queue.SimpleQueue[AnyEvent] = queue.SimpleQueue()
         self._commands = CommandBox()
         self._thread = threading.Thread(target=self._work, name="reid-tui-trainer", daemon=True)
+        self._output: OutputReader | None = None
         self._seq = 0
         self._step = 0
         self._ended = False
@@ -102,7 +106,9 @@ class WorkerSession:
     def drain(self) -> News:
         """Take what has come."""
         live = self._events.drain()
-        # Taken second: what is past was put there before anything that is live and follows from it.
+        if self._output is not None:
+            live += self._output.read(self._step, self._seq)
+        # Taken last: what is past was put there before anything that is live and follows from it.
         return News([self._past.get() for _ in range(self._past.qsize())], live)
 
     def join(self, timeout: float) -> None:
@@ -128,6 +134,8 @@ class WorkerSession:
             event = dataclasses.replace(event, seq=self._seq + 1, time=time.time())
         self._seq, self._step = max(self._seq, event.seq), event.step
         self._ended = ends_run(event)
+        if isinstance(event, RunStarted):
+            self._output = OutputReader(RunDirectory(Path(event.run)).log)
         self._events.put(event)
 
     def _fail(self, message: str) -> None:

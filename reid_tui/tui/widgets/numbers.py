@@ -58,8 +58,9 @@ class NumbersPanel(Panel):
         return f"{scores.split}, {scores.images:,} images" if scores else ""
 
     def _machine_rows(self, frame: Frame) -> tuple[NumberRow, ...]:
-        started = frame.state.started
-        return self._machine.rows(started.device if started else "", self._clock())
+        started, ended = frame.state.started, frame.state.ended
+        pid = started.pid if started and not ended else 0
+        return self._machine.rows(started.device if started else "", pid, self._clock())
 
 
 def lines(rows: Sequence[NumberRow], width: int, height: int) -> list[Content]:

@@ -1,0 +1,183 @@
+"""A run that lives in another process, or lived: its log and snapshots are followed, its keys go through its socket.
+
+A thread of our own reads the files. Whoever trains neither knows of it nor waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.runs.client import ControlClient
+from reid_tui.runs.follow import EventFollower
+from reid_tui.runs.lock import holder
+from reid_tui.runs.snapshots import with_arrays
+from reid_tui.training.channels import EventBox
+from reid_tui.training.events import (
+    AnyEvent,
+    Diverged,
+    EmbeddingsReady,
+    Lost,
+    PhaseChanged,
+    Resumed,
+    RunStarted,
+    Warned,
+    ends_run,
+)
+from reid_tui.tui.output import OutputReader
+from reid_tui.tui.session import HERE, News
+
+if TYPE_CHECKING:
+    from reid_tui.runs.directory import RunDirectory
+    from reid_tui.training.commands import Command
+
+_LOG = logging.getLogger(__name__)
+_EVERY: Final = 0.1
+"""Seconds between two looks at the log."""
+_HOLDER_EVERY: Final = 1.0
+"""Seconds between two looks at who holds the run."""
+_MOST_WAITING: Final = 20_000
+"""Events of the past that wait for the screen; reading goes on when it has taken them."""
+_FLUSH: Final = 2.0
+"""Seconds that a command gets to leave after the screen has closed."""
+
+
+class AttachedSession:
+    """Follows one run from its first event on, through crashes and resumes."""
+
+    remote = True
+
+    def __init__(self, run: RunDirectory, *, read_only: bool = False) -> None:
+        """Choose the run.
+
+        Args:
+            run: need not be running.
+            read_only: refuse every command here, so that nothing is sent.
+        """
+        self._run = run
+        self._client = None if read_only else ControlClient(run)
+        self._follower = EventFollower(run.events)
+        self._box = EventBox()
+        self._past: list[AnyEvent] = []
+        self._guard = threading.Lock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="reid-tui-attached", daemon=True)
+        self._pid = holder(run.lock)
+        self._output = OutputReader(run.log)
+        self._newest: AnyEvent | None = None
+        self._over = True
+        """The log says how the run ended, or that it has not begun."""
+        self._lost = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process holds the run."""
+        return self._pid is not None
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def send(self, command: Command, origin: str = HERE) -> None:
+        """Hand a command to the run's own process, which signs it by who we are."""
+        if self._client is None:
+            self._say("read_only", "attached with --read-only: keys steer nothing here")
+        elif not self.alive:
+            self._say("nobody", "no process trains this run, so nobody takes commands")
+        else:
+            self._client.send(command)
+
+    def drain(self) -> News:
+        """Take what has come."""
+        if self._client is not None:
+            for problem in self._client.problems():
+                self._say("control", problem)
+        with self._guard:
+            past, self._past = self._past, []
+        newest = self._newest
+        output = [] if newest is None else self._output.read(newest.step, newest.seq)
+        return News(past, [*self._box.drain(), *output])
+
+    def join(self, timeout: float) -> None:
+        """Stop reading; commands on their way still leave."""
+        self._closing.set()
+        if self._client is not None:
+            self._client.close(_FLUSH)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _work(self) -> None:
+        """The thread's whole life; what breaks it is told, and the screen stays."""
+        try:
+            self._follow()
+        except Exception as error:
+            _LOG.exception("the run cannot be followed any more")
+            self._say("follow_failed", f"the run cannot be followed any more: {type(error).__name__}: {error}")
+        finally:
+            self._follower.close()
+
+    def _follow(self) -> None:
+        # The lock is asked before the log: a run that ends in between has then written its end already.
+        self._pid = holder(self._run.lock)
+        self._read(past=True)
+        self._look_who_trains()
+        asked = time.monotonic()
+        while not self._closing.wait(_EVERY):
+            if time.monotonic() - asked >= _HOLDER_EVERY:
+                asked = time.monotonic()
+                self._pid = holder(self._run.lock)
+                self._read()
+                self._look_who_trains()
+            else:
+                self._read()
+
+    def _read(self, *, past: bool = False) -> None:
+        """All that the log holds by now; of its snapshots only the newest with its arrays."""
+        snapshot: EmbeddingsReady | None = None
+        while (events := self._follower.read()) is not None and not self._closing.is_set():
+            kept: list[AnyEvent] = []
+            for event in events:
+                self._note(event)
+                if isinstance(event, EmbeddingsReady):
+                    snapshot = event
+                else:
+                    kept.append(event)
+            self._give(kept, past=past)
+        if snapshot is not None:
+            self._give([with_arrays(self._run.path, snapshot)], past=past)
+
+    def _give(self, events: list[AnyEvent], *, past: bool) -> None:
+        if not past:
+            for event in events:
+                self._box.put(event)
+            return
+        while len(self._past) > _MOST_WAITING and not self._closing.wait(_EVERY):
+            pass
+        with self._guard:
+            self._past += events
+
+    def _note(self, event: AnyEvent) -> None:
+        self._newest = event
+        match event:
+            case RunStarted() | Resumed():
+                self._over = self._lost = False
+            case Diverged():
+                self._over = True
+            case _ if ends_run(event):
+                self._over = True
+
+    def _look_who_trains(self) -> None:
+        """Say so, once, where the process is gone and the log does not say why."""
+        if self._pid is not None or self._over or self._lost or self._newest is None:
+            return
+        self._lost = True
+        step = self._newest.step
+        message = f"the process was killed at step {step:,}; go on with: reid-tui --resume {self._run.path}"
+        self._box.put(Lost(step=step, seq=self._newest.seq, time=time.time(), message=message))
+
+    def _say(self, code: str, message: str) -> None:
+        """A warning of our own; in no log."""
+        newest = self._newest or PhaseChanged(step=0, phase="loading")
+        self._box.put(Warned(step=newest.step, seq=newest.seq, time=time.time(), code=code, message=message))

@@ -1,0 +1,42 @@
+"""What native code, warnings and tracebacks put into a run's `run.log`: bounded and never waited for."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.runs.follow import LineFollower
+from reid_tui.training.events import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+EVERY: Final = 0.5
+"""Seconds between two looks."""
+MOST: Final = 10
+"""Lines of one look; the file has the rest."""
+_OWN_NOTES: Final = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|DEBUG) ")
+
+
+class OutputReader:
+    """Follows the `run.log` of one run from now on."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Follow the file at `path`, which need not exist yet; `clock` gives seconds."""
+        self._lines = LineFollower(path, from_end=True)
+        self._clock = clock
+        self._due = 0.0
+
+    def read(self, step: int, seq: int) -> list[Output]:
+        """The lines since the last look, as events that belong after event `seq` at `step`."""
+        now = self._clock()
+        if now < self._due:
+            return []
+        self._due = now + EVERY
+        lines = [line for line in self._lines.read() or () if line.strip() and not _OWN_NOTES.match(line)]
+        texts = [line.decode(errors="replace") for line in lines[:MOST]]
+        if len(lines) > MOST:
+            texts.append(f"… and {len(lines) - MOST:,} more lines in run.log")
+        return [Output(step=step, seq=seq, time=time.time(), text=text) for text in texts]

@@ -1,0 +1,204 @@
+"""The dashboard on a run that somebody else trains: the real engine, log, lock, socket and snapshots."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_tui.config import RunOptions
+from reid_tui.data.dataset import Dataset
+from reid_tui.engine import run_training
+from reid_tui.errors import RunError
+from reid_tui.runs.directory import RunDirectory
+from reid_tui.runs.lock import RunLock
+from reid_tui.runs.log import read_events
+from reid_tui.runs.overview import newest_running
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.training.channels import CommandBox
+from reid_tui.tui.attached import AttachedSession
+from reid_tui.tui.dashboard import ReidTuiApp
+from tests.tui.rig import LOOK, Rig, until
+
+LONG = 2_000
+"""Epochs: some 16,000 steps, each told."""
+
+
+class Trained:
+    """A run in a thread, as another process would have it: nothing is shared with the screen but files."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.inbox = CommandBox()
+        self.options = RunOptions(device="cpu", runs_dir=str(folder), batch_size=16, **options)
+        self.thread = threading.Thread(target=self._work)
+        self.thread.start()
+
+    def _work(self) -> None:
+        run_training(self.options, lambda event: None, self.inbox, steerable=True)
+
+    @property
+    def run(self) -> RunDirectory:
+        (path,) = self.folder.glob("2*")
+        return RunDirectory(path)
+
+    def events(self) -> list[ev.AnyEvent]:
+        return list(read_events(self.run.events))
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events() if isinstance(event, kind)]
+
+    def end(self) -> None:
+        self.inbox.put(cmd.Stop())
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def small_data(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Iterator[Trained]:
+    run = Trained(tmp_path, epochs=LONG, eval_every=100)
+    yield run
+    run.end()
+
+
+@contextlib.asynccontextmanager
+async def attached(run: RunDirectory, *, read_only: bool = False) -> AsyncIterator[Rig]:
+    session = AttachedSession(run, read_only=read_only)
+    app = ReidTuiApp(session, LOOK, fps=50)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        yield Rig(app, None, pilot)  # type: ignore[arg-type]
+    session.join(5)
+    assert not session._thread.is_alive()
+
+
+async def trains(trained: Trained) -> None:
+    def begun() -> bool:
+        return bool(list(trained.folder.glob("2*/events.jsonl"))) and len(trained.told(ev.Progress)) > 3
+
+    await until(begun, 60)
+
+
+async def test_every_key_that_steers_works_from_elsewhere(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING" and rig.app.state.step > 3, 20)
+        await rig.press("space")
+        await rig.until(lambda: "PAUSED" in rig.text)
+        step = rig.app.state.step
+        await rig.press("+", "n", "s", "e")
+        await rig.until(lambda: rig.app.state.margin == pytest.approx(1.05) and rig.app.state.step == step + 1)
+        await rig.until(lambda: trained.told(ev.CheckpointSaved) and len(trained.told(ev.Evaluated)) > 1)
+        await rig.press("space")
+        await rig.until(lambda: rig.app.state.badge == "TRAINING" and rig.app.state.step > step + 5, 20)
+        await rig.press("q")
+        await rig.until(lambda: rig.app._exit)
+    assert trained.thread.is_alive()
+    signed = {type(event): event.origin for event in trained.events() if event.origin}
+    assert {ev.Paused, ev.MarginChanged, ev.CheckpointSaved, ev.Evaluated, ev.Resumed} <= set(signed)
+    assert all(origin.startswith("attach ") for origin in signed.values())
+
+
+async def test_the_history_is_there_and_what_one_does_the_other_sees(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run) as one, attached(trained.run) as other:
+        await other.until(lambda: other.app.state.history.length > 3 and other.app.state.scores is not None, 20)
+        assert other.app.state.history.steps[0] == 1
+        await other.until(
+            lambda: other.app.state.embeddings is not None and other.app.state.embeddings.points is not None
+        )
+        await one.until(lambda: one.app.state.badge == "TRAINING", 20)
+        await one.press("+")
+        await other.until(lambda: "margin 1.00 → 1.05 · attach" in " ".join(line.text for line in other.app.state.log))
+
+
+async def test_read_only_sends_nothing(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run, read_only=True) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        await rig.press("space", "+", "s")
+        await rig.until(lambda: "--read-only" in rig.text)
+        step = rig.app.state.step
+        await rig.until(lambda: rig.app.state.step > step + 5, 20)
+    assert not any(event.origin for event in trained.events())
+
+
+async def test_stopping_from_elsewhere_asks_and_shows_the_end(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        await rig.press("X")
+        await rig.until(lambda: "save and stop the run" in rig.text)
+        await rig.press("enter")
+        await rig.until(lambda: "STOPPED" in rig.text, 20)
+        assert not rig.app._exit
+    trained.thread.join(30)
+    last = trained.events()[-1]
+    assert isinstance(last, ev.Stopped)
+    assert last.saved
+    assert last.origin.startswith("attach ")
+
+
+async def test_a_finished_run_is_shown_whole(tmp_path: Path) -> None:
+    run = Trained(tmp_path, epochs=2)
+    run.thread.join(60)
+    async with attached(run.run) as rig:
+        await rig.until(lambda: "DONE" in rig.text and "finished after 16 steps" in rig.text, 20)
+        await rig.until(lambda: "60 images · step 16" in rig.text)
+        assert list(rig.app.state.history.steps) == list(range(1, 17))
+        await rig.press("space")
+        await rig.until(lambda: "the run has ended" in rig.text)
+        await rig.press("q")
+        await rig.until(lambda: rig.app._exit)
+    assert rig.app.leaving.code == 0
+
+
+async def test_a_killed_run_says_so_and_how_to_go_on_and_comes_back(tmp_path: Path) -> None:
+    run = Trained(tmp_path, epochs=2)
+    run.thread.join(60)
+    log = run.run.events
+    whole = log.read_bytes()
+    log.write_bytes(whole[: whole.index(b'"epoch_ended"')].rpartition(b"\n")[0] + b'\n{"event":"prog')
+    async with attached(run.run) as rig:
+        await rig.until(lambda: "CRASHED" in rig.text, 20)
+        said = " ".join(line.text for line in rig.app.state.log)
+        assert f"killed at step 8; go on with: reid-tui --resume {run.run.path}" in said
+        again = Trained(tmp_path, resume=str(run.run.path))
+        await rig.until(lambda: "DONE" in rig.text, 60)
+        again.thread.join(30)
+    assert log.with_suffix(".torn").read_bytes().startswith(b'{"event":"prog')
+
+
+async def test_a_run_that_is_held_and_has_not_begun_is_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "20261125-101500-x"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    lock = RunLock(folder / "lock")
+    async with attached(RunDirectory(folder)) as rig:
+        await rig.until(lambda: "LOADING" in rig.text)
+        assert newest_running(tmp_path) == folder
+    lock.release()
+    with pytest.raises(RunError, match="attach 20261125-101500-x' shows the newest"):
+        newest_running(tmp_path)
+
+
+async def test_what_native_code_writes_is_shown_bounded(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        with trained.run.log.open("a") as file:
+            file.write("2026-11-25 10:15:00,000 INFO a note of our own\n")
+            file.write("CUDA \x1b[2J\x9b[bold]warning\n" + "more\n" * 500)
+        await rig.until(lambda: any(line.kind == "output" and "more lines" in line.text for line in rig.app.state.log))
+        lines = [line.text for line in rig.app.state.log if line.kind == "output"]
+        assert lines[0] == "CUDA \ufffd[2J\ufffd[bold]warning"
+        assert len(lines) <= 12
