@@ -52,8 +52,8 @@ def number_rows(state: RunState) -> list[NumberRow]:
     """
     return [
         _loss_row(state),
-        _turned_row(state, "margin"),
-        _turned_row(state, "lr"),
+        NumberRow("margin", amount(state.margin), signed(state.margin - state.scored_margin, 2)),
+        _lr_row(state),
         *(_score_row(score, state.scores, state.scores_before) for score in _SCORES),
         NumberRow("steps", f"{count(state.step)} / {count(state.total_steps)}" if state.total_steps else UNKNOWN),
         NumberRow("pairs seen", count(state.pairs_seen)),
@@ -82,11 +82,8 @@ def _loss_row(state: RunState) -> NumberRow:
     return NumberRow("loss", fixed(value, 4), signed(change, 4), trend(change, lower_is_better=True, places=4))
 
 
-def _turned_row(state: RunState, kind: Literal["margin", "lr"]) -> NumberRow:
-    """Turning is neither good nor bad."""
-    scored = state.scores.step if state.scores else 0
-    old = next((mark.old for mark in state.history.marks if mark.kind == kind and mark.step >= scored), math.nan)
-    if kind == "margin":
-        return NumberRow("margin", amount(state.margin), signed(state.margin - old, 2))
+def _lr_row(state: RunState) -> NumberRow:
+    """Powers of ten have no readable difference: the old value stands there instead."""
+    old = state.scored_lr
     changed = math.isfinite(old) and old != state.lr
     return NumberRow("learning rate", plain(state.lr), f"was {plain(old)}" if changed else "")

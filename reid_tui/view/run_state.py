@@ -53,6 +53,10 @@ class RunState:
     """Of the newest step whose loss was finite."""
     margin: float = math.nan
     lr: float = math.nan
+    scored_margin: float = math.nan
+    """At the newest evaluation; NaN where none is left."""
+    scored_lr: float = math.nan
+    """The same."""
     pairs_seen: int = 0
     pairs_per_s: float = math.nan
     wall_s: float = 0.0

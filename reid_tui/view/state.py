@@ -102,7 +102,11 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case EpochEnded():
             change = {"history": history.with_epoch(EpochMean(event.epoch, event.step, event.loss))}
         case Evaluated():
-            change = {"history": history.with_evaluation(cleaned(event))}
+            change = {
+                "history": history.with_evaluation(cleaned(event)),
+                "scored_margin": state.margin,
+                "scored_lr": state.lr,
+            }
         case EmbeddingsReady():
             lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
             change = {} if lost else {"embeddings": event}
@@ -121,7 +125,10 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"checkpoint": cleaned(event)}
         case Diverged():
             change = {"diverged": cleaned(event), "paused": True, "phase": "training", "step": event.step}
-        case Failed() | Stopped() | Finished() | Lost():
+        case Finished():
+            change = {"ended": cleaned(event), "step": event.step, "wall_s": event.wall_s}
+        case Failed() | Stopped() | Lost():
+            change = {"ended": cleaned(event), "step": max(state.step, event.step)}
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
         case CommandRefused() | Warned() | Output() | Progress():
             change = {}
@@ -134,6 +141,7 @@ def _with_start(state: RunState, event: RunStarted) -> RunState:
     """A start at step 0 is a new run; a later one continues what was replayed."""
     before = state if event.step else RunState(log=state.log, log_count=state.log_count)
     history = before.history.cut(event.step)
+    scores_kept = len(history.evaluations) == len(before.history.evaluations)
     return replace(
         before,
         phase="training",
@@ -147,6 +155,8 @@ def _with_start(state: RunState, event: RunStarted) -> RunState:
         loss=float(history.losses[-1]) if history.length else math.nan,
         margin=event.margin,
         lr=event.lr,
+        scored_margin=before.scored_margin if scores_kept else math.nan,
+        scored_lr=before.scored_lr if scores_kept else math.nan,
         history=history,
         embeddings=_until(before.embeddings, event.step),
         distances=_until(before.distances, event.step),

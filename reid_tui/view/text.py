@@ -14,6 +14,7 @@ UNKNOWN: Final = "\u2013"
 MINUS: Final = "\u2212"
 """As wide as the plus sign."""
 D_PRIME: Final = "d\u2032"
+_LONG: Final = 1e6
 
 
 def plain(value: float, digits: int = 3) -> str:
@@ -28,8 +29,8 @@ def plain(value: float, digits: int = 3) -> str:
 
 
 def fixed(value: float, places: int) -> str:
-    """A number with so many decimal places, an en dash where it is not finite."""
-    return f"{value:.{places}f}" if math.isfinite(value) else UNKNOWN
+    """A number with so many decimal places, 1.04e21 where that is long, an en dash where it is not finite."""
+    return f"{value:.{places}f}" if abs(value) < _LONG else plain(value)
 
 
 def amount(value: float) -> str:
@@ -78,7 +79,7 @@ def signed(value: float, places: int) -> str:
     """A difference with its sign, empty where it rounds to nothing or is not known."""
     if not math.isfinite(value) or round(value, places) == 0:
         return ""
-    return f"{'+' if value > 0 else MINUS}{abs(value):.{places}f}"
+    return f"{'+' if value > 0 else MINUS}{fixed(abs(value), places)}"
 
 
 def fit(text: str, width: int) -> str:

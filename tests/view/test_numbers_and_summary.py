@@ -53,6 +53,28 @@ def test_changes_since_the_last_evaluation() -> None:
     assert {row.label: row.delta for row in number_rows(fold(state, [evaluated(200)]))}["margin"] == ""
 
 
+def test_a_number_turned_before_an_evaluation_at_the_same_step_is_no_change_since() -> None:
+    """As while paused: turn, evaluate, turn again."""
+    state = fold(
+        RunState(),
+        [
+            started(),
+            progress(1),
+            MarginChanged(step=1, old=1.0, new=1.5),
+            LrChanged(step=1, old=1e-3, new=5e-4),
+            evaluated(1),
+        ],
+    )
+    rows = {row.label: row for row in number_rows(state)}
+    assert (rows["margin"], rows["learning rate"]) == (NumberRow("margin", "1.50"), NumberRow("learning rate", "5e-4"))
+    state = fold(state, [MarginChanged(step=1, old=1.5, new=1.4)])
+    assert {row.label: row.delta for row in number_rows(state)}["margin"] == f"{MINUS}0.10"
+    resumed = fold(state, [started(step=1, margin=1.4)])
+    assert {row.label: row.delta for row in number_rows(resumed)}["margin"] == f"{MINUS}0.10"
+    forgot = fold(fold(state, [evaluated(5)]), [started(step=1, margin=1.5)])
+    assert {row.label: row.delta for row in number_rows(forgot)}["margin"] == ""
+
+
 def test_trend() -> None:
     assert trend(0.1) == "good"
     assert trend(-0.1) == "bad"
@@ -96,6 +118,7 @@ def test_summary_of_other_ends() -> None:
     done = rows_after(Finished(step=4690, reason="epochs", steps=4690, wall_s=50.0, loss=0.06))
     assert done["ended"] == "all epochs done"
     assert done["steps"].startswith("4,690 (epoch")
+    assert done["steps"].endswith("50 s trained")
     assert "to go on" not in done
     assert rows_after(Failed(step=399, message="no space\x1b[0m"))["ended"] == "failed: no space\ufffd[0m"
     diverged = Diverged(step=399, reason="three", checkpoint="c")
