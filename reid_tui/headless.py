@@ -23,7 +23,7 @@ from reid_tui.training.channels import CommandBox
 from reid_tui.view.state import RunState, fold
 from reid_tui.view.summary import print_summary
 from reid_tui.view.text import amount, duration, fixed, rate
-from reid_tui.view.wording import log_line
+from reid_tui.view.wording import LogLine, log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class PlainTalk:
             if time.monotonic() >= self._due:
                 self._due = time.monotonic() + PLAIN_EVERY_S
                 self._print(progress_text(event, state))
-        elif (line := log_line(event)) is not None:
+        elif (line := _line(event)) is not None:
             self._print(f"step {line.step}  {line.text}" if line.kind not in _QUIET else line.text)
 
     def _print(self, text: str) -> None:
@@ -101,7 +101,7 @@ class BarTalk:
             numbers = f"loss {fixed(event.loss, 4)}  m {amount(event.margin)}  {rate(event.pairs_per_s)} pairs/s"
             self._move(state, f"{numbers}  ETA {duration(state.eta_s)}")
             return
-        line = log_line(event)
+        line = _line(event)
         if line is not None and line.kind != "phase":
             self._bar.console.print(Text(f"{line.step:>6}  {line.text}"))
         if isinstance(event, ev.PhaseChanged) and event.phase != "training":
@@ -119,6 +119,11 @@ class BarTalk:
     def close(self) -> None:
         """Leave the bar as it stands."""
         self._bar.stop()
+
+
+def _line(event: ev.AnyEvent) -> LogLine | None:
+    """The event in words; None for a failure too, which is the command's last line."""
+    return None if isinstance(event, ev.Failed) else log_line(event)
 
 
 def progress_text(event: ev.Progress, state: RunState) -> str:
