@@ -189,7 +189,7 @@ class CheckpointSaved(Event):
     path: str
     seconds: float
     reason: str
-    """epoch | asked | stopped | finished | diverged | retried"""
+    """epoch | asked | stopped | finished | diverged"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

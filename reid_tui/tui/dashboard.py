@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 
+from reid_tui.files import write_whole
 from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
@@ -206,7 +207,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """The screen as SVG, beside the run."""
         path = self._picture_folder() / f"screen-{self.state.step:08d}.svg"
         try:
-            path.write_text(self.export_screenshot(title=terminal_title(self.state)), encoding="utf-8")
+            picture = self.export_screenshot(title=terminal_title(self.state))
+            write_whole(path, picture.encode(), durable=False)
         except OSError as error:
             self._toast(f"cannot save the picture: {error.strerror} ({printable(path)})", "error")
         else:

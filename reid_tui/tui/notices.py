@@ -46,7 +46,7 @@ def notice(event: AnyEvent) -> Notice | None:
         case MarginChanged() | LrChanged():
             return Notice(line.text)
         case CheckpointSaved():
-            return Notice(line.text) if event.reason in ("asked", "retried") else None
+            return Notice(line.text) if event.reason == "asked" else None
         case CommandRefused() | Warned():
             return Notice(line.text, "warning")
         case Diverged():

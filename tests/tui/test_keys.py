@@ -104,6 +104,7 @@ async def takes_picture(rig: Rig) -> None:
     picture = rig.app._picture_folder() / "screen-00000040.svg"
     await rig.until(picture.exists)
     assert "fashion-mnist" in picture.read_text()
+    assert picture.stat().st_mode & 0o077 == 0
 
 
 async def opens_palette(rig: Rig) -> None:
