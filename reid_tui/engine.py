@@ -142,10 +142,14 @@ def _run(
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
-    last_seq = _replay(run, replay) if resumed else 0
+    last_seq = 0
+    if resumed:
+        last_seq = _replay(run, replay)
+        # What was replayed left the listener in the middle of a run that is not going yet.
+        recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
+    trainer = _build(config, dataset, run, recorder, inbox, device=str(device), resumed=resumed, steerable=steerable)
     recorder.keep(_open_log(run), last_seq)
     _write_config(run, config, dataset, options, str(device))
-    trainer = _build(config, dataset, run, recorder, inbox, device=str(device), resumed=resumed, steerable=steerable)
     if resumed:
         for line in resumed.passed_over:
             message = f"a damaged checkpoint was passed over: {line}"
@@ -237,9 +241,10 @@ def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunC
 
     all_done = manifest.state.step >= total_steps(config, len(dataset.train))
     if all_done and read_end(resumed.run.events).mark == "finished":
+        by_steps = config.steps is not None and config.steps <= manifest.state.step
+        more = f"--steps above {config.steps}" if by_steps else f"--epochs above {config.epochs}"
         raise RunError(
-            f"the run {resumed.run.name!r} is finished at step {manifest.state.step}; "
-            f"give --epochs above {config.epochs} to train it longer"
+            f"the run {resumed.run.name!r} is finished at step {manifest.state.step}; give {more} to train it longer"
         )
     return config
 

@@ -1,0 +1,53 @@
+"""From options to a run and back: what a resume tells, and what it leaves alone when it is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reid_tui.config import RunOptions
+from reid_tui.data.dataset import Dataset
+from reid_tui.engine import run_training
+from reid_tui.training import events as ev
+from reid_tui.training.channels import CommandBox
+from reid_tui.view.state import RunState, fold
+
+
+@pytest.fixture
+def runs(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runs folder with one run of three steps."""
+    monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
+    assert isinstance(train(tmp_path, [], steps=3, batch_size=16), ev.Finished)
+    return tmp_path
+
+
+def train(runs: Path, told: list[ev.AnyEvent], *, steps: int, **options: int | str) -> ev.AnyEvent:
+    asked = RunOptions(device="cpu", runs_dir=str(runs), steps=steps, **options)  # type: ignore[arg-type]
+    return run_training(asked, told.append, CommandBox(), steerable=False, replay=told.append)
+
+
+def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:
+    """What is replayed ends in a pause or amid training; neither is true yet."""
+    told: list[ev.AnyEvent] = []
+    assert isinstance(train(runs, told, steps=4, resume="latest"), ev.Finished)
+    starts = [index for index, event in enumerate(told) if isinstance(event, ev.RunStarted)]
+    assert [told[index].step for index in starts] == [0, 3]
+    assert fold(RunState(), told[: starts[-1]]).badge == "LOADING"
+    assert fold(RunState(), told[: starts[-1] + 1]).badge == "TRAINING"
+
+
+def test_a_refused_resume_changes_nothing(runs: Path) -> None:
+    """As with a checkpoint of another network."""
+    (run,) = runs.glob("*-tiny")
+    for manifest in run.glob("checkpoints/*.json"):
+        content = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**content, "config": {**content["config"], "embedding_dim": 5}}))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
+    end = train(runs, [], steps=4, resume="latest")
+    assert isinstance(end, ev.Failed)
+    assert end.exit_code == 2
+    assert "another network" in end.message
+    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
+    assert after == before
