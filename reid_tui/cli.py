@@ -267,7 +267,8 @@ def data(
     console.print(show.facts(dataset))
     if shown:
         console.print()
-        console.print(show.pairs(dataset, shown, seed_number, console.width, color=console.color_system is not None))
+        color = console.color_system is not None and not console.no_color
+        console.print(show.pairs(dataset, shown, seed_number, console.width, color=color))
     return 0
 
 

@@ -85,6 +85,17 @@ def test_progress_and_bench_and_data(capsys: pytest.CaptureFixture[str]) -> None
     assert "\x1b" not in line
 
 
+def test_pairs_can_be_seen_without_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal too, a half block without its two colours shows nothing."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(["data", "pedestrians", "--pairs", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "\u2580" not in shown
+    assert "SAME" in shown
+
+
 def test_without_a_terminal_the_dashboard_names_the_headless_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, line = said(capsys)
     assert code == 2
