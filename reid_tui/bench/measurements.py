@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from reid_tui.bench.processes import (
     REID_TUI,
     Setup,
+    device_of,
     events_of,
+    last_line,
     run,
     run_dashboard,
     run_headless,
     run_plain,
-    shown,
+    until_training,
 )
 from reid_tui.bench.rates import (
     WARM_UP_STEPS,
@@ -28,14 +30,12 @@ from reid_tui.bench.rates import (
 )
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
+from reid_tui.bench.traffic import measure_bytes
 from reid_tui.errors import ReidTuiError
-from reid_tui.training.events import Progress, RunStarted
+from reid_tui.training.events import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from reid_tui.training.events import AnyEvent
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -49,7 +49,6 @@ LATENCY_EPOCHS: Final = "20"
 """Long enough for all keys on a CPU, short enough that each step is logged as in a usual run."""
 MARGIN: Final = 1.0
 MARGIN_STEP: Final = 0.05
-LONGEST_START_S: Final = 300.0
 SETTLE_S: Final = 3.0
 """How long the screen may take to show the last key."""
 UNWANTED: Final = frozenset({"torch", "textual"})
@@ -68,7 +67,7 @@ def measure_plain(setup: Setup) -> Iterator[Result]:
         b=b,
         target=f">= {PLAIN_TARGET:g}",
         met=_median_ratio(a, b) >= PLAIN_TARGET,
-        device=_device(headless[0]),
+        device=device_of(headless[0]),
         note="headless pays for its evaluations and snapshots",
     )
 
@@ -88,7 +87,7 @@ def measure_dashboard(setup: Setup) -> Iterator[Result]:
         b=b,
         target=f">= {DASHBOARD_TARGET:g}",
         met=_median_ratio(a, b) >= DASHBOARD_TARGET,
-        device=_device(headless[0]),
+        device=device_of(headless[0]),
     )
     sequences = [losses(events) for events in (*dashboard, *headless)]
     equal = tuple(float(equal_losses(sequences[0], other)) for other in sequences)
@@ -118,7 +117,7 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
     gaps = random.Random(0)
     presses: list[Press] = []
     with Terminal((*REID_TUI, *options)) as terminal:
-        _until_training(terminal, runs_dir)
+        until_training(terminal, runs_dir)
         clock = time.time() - time.perf_counter()
         for count in range(1, PRESSES + 1):
             time.sleep(gaps.uniform(*PRESS_GAPS_S))
@@ -127,7 +126,7 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
             presses.append(Press(terminal.press(b"+"), MARGIN + count * MARGIN_STEP))
         time.sleep(SETTLE_S)
         if not terminal.running:
-            raise ReidTuiError(f"the dashboard ended while keys were measured: {_last_line(terminal)}")
+            raise ReidTuiError(f"the dashboard ended while keys were measured: {last_line(terminal)}")
         chunks = terminal.chunks
         events = events_of(runs_dir)
     trained_until = max(event.time for event in events if isinstance(event, Progress)) - clock
@@ -145,7 +144,7 @@ def measure_latency(setup: Setup) -> Iterator[Result]:
         a=Side("dashboard", tuple(values)),
         target=f"p95 <= {LATENCY_TARGET_MS:g}",
         met=bool(found) and lost == 0 and p95 <= LATENCY_TARGET_MS,
-        device=_device(events),
+        device=device_of(events),
         note=f"{len(found)} presses of + until the new margin stands on the screen, p95 {p95:.0f} ms; "
         f"{busy} of them fell into an evaluation or a save" + (f"; {lost} never showed" if lost else ""),
     )
@@ -174,6 +173,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "plain": measure_plain,
     "dashboard": measure_dashboard,
     "latency": measure_latency,
+    "bytes": measure_bytes,
 }
 
 
@@ -193,27 +193,6 @@ def _in_turn(setup: Setup, name: str, a: Callable[[str], T], b: Callable[[str], 
 
 def _median_ratio(a: Side, b: Side) -> float:
     return median(x / y for x, y in zip(a.values, b.values, strict=True))
-
-
-def _device(events: Sequence[AnyEvent]) -> str:
-    return next((event.device for event in events if isinstance(event, RunStarted)), "unknown")
-
-
-def _until_training(terminal: Terminal, runs_dir: Path) -> None:
-    """Wait until the run has taken its warm-up steps."""
-    deadline = time.monotonic() + LONGEST_START_S
-    while time.monotonic() < deadline:
-        if not terminal.running:
-            raise ReidTuiError(f"the dashboard ended before it trained: {_last_line(terminal)}")
-        logs = list(runs_dir.glob("*/events.jsonl"))
-        if logs and logs[0].read_bytes().count(b'"event":"progress"') >= WARM_UP_STEPS:
-            return
-        time.sleep(0.25)
-    raise ReidTuiError(f"the dashboard did not train within {LONGEST_START_S:.0f} s")
-
-
-def _last_line(terminal: Terminal) -> str:
-    return next((line.strip() for line in reversed(shown(terminal)) if line.strip()), "no word")
 
 
 def _seconds(option: str) -> float:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.bench.screen import Screen
-from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
+from reid_tui.bench.terminal import Terminal
 from reid_tui.errors import OK, ReidTuiError
 from reid_tui.runs.log import read_events
 from reid_tui.text import printable
+from reid_tui.training.events import RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +27,7 @@ REID_TUI: Final = (sys.executable, "-m", "reid_tui")
 PLAIN: Final = (sys.executable, "-m", "reid_tui.bench.plain")
 _BASE_TIMEOUT_S: Final = 600.0
 _SLOWEST_STEP_S: Final = 1.0
+LONGEST_START_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def run_dashboard(setup: Setup, name: str) -> list[AnyEvent]:
 
 def shown(terminal: Terminal) -> list[str]:
     """The lines that stand in a terminal."""
-    screen = Screen(COLUMNS, ROWS)
+    screen = Screen(terminal.columns, terminal.rows)
     for chunk in terminal.chunks:
         screen.feed(chunk.data)
     return screen.lines()
@@ -145,6 +149,33 @@ def events_of(runs_dir: Path) -> list[AnyEvent]:
     if len(logs) != 1:
         raise ReidTuiError(f"expected one run in the temporary runs folder, found {len(logs)}")
     return list(read_events(logs[0]))
+
+
+def until_training(terminal: Terminal, runs_dir: Path) -> None:
+    """Wait until the only run in a folder has taken its warm-up steps.
+
+    Raises:
+        ReidTuiError: the command ended before, or took too long.
+    """
+    deadline = time.monotonic() + LONGEST_START_S
+    while time.monotonic() < deadline:
+        if not terminal.running:
+            raise ReidTuiError(f"the dashboard ended before it trained: {last_line(terminal)}")
+        logs = list(runs_dir.glob("*/events.jsonl"))
+        if logs and logs[0].read_bytes().count(b'"event":"progress"') >= WARM_UP_STEPS:
+            return
+        time.sleep(0.25)
+    raise ReidTuiError(f"the dashboard did not train within {LONGEST_START_S:.0f} s")
+
+
+def device_of(events: Sequence[AnyEvent]) -> str:
+    """That a run was trained on."""
+    return next((event.device for event in events if isinstance(event, RunStarted)), "unknown")
+
+
+def last_line(terminal: Terminal) -> str:
+    """The lowest line in a terminal that is not blank."""
+    return next((line.strip() for line in reversed(shown(terminal)) if line.strip()), "no word")
 
 
 def _name(command: Sequence[str]) -> str:

@@ -17,13 +17,15 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 COLUMNS: Final = 120
 ROWS: Final = 40
 _READ_BYTES: Final = 2**18
 _GRACE_S: Final = 20.0
+_HIDDEN: Final = ("COLUMNS", "LINES", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")
+_SEEN: Final = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
 
 
 class Chunk(NamedTuple):
@@ -37,13 +39,20 @@ class Chunk(NamedTuple):
 class Terminal:
     """A command on a pty, as a context: leaving it ends the command."""
 
-    def __init__(self, command: Sequence[str], columns: int = COLUMNS, rows: int = ROWS) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        columns: int = COLUMNS,
+        rows: int = ROWS,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         """Start the command.
 
         Args:
             command: program and arguments.
             columns: of the terminal.
             rows: of the terminal.
+            variables: of the environment, beyond those of a local terminal in UTF-8 and true colour.
 
         Raises:
             OSError: no pty, or the program cannot be started.
@@ -52,9 +61,8 @@ class Terminal:
         self._chunks: list[Chunk] = []
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        hidden = ("COLUMNS", "LINES", "NO_COLOR", "TMUX", "STY")
-        environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        environment.update(TERM="xterm-256color", COLORTERM="truecolor")
+        environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
+        environment.update(_SEEN, **(variables or {}))
         try:
             self._process = subprocess.Popen(
                 command, stdin=slave, stdout=slave, stderr=slave, env=environment, preexec_fn=_take_terminal
