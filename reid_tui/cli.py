@@ -59,7 +59,7 @@ RUN_OPTIONS: Final = (
     Option("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]"),
 )
 SCREEN_OPTIONS: Final = (
-    Option("fps", "N", "Most repaints a second.", "10"),
+    Option("fps", "N", "Most repaints a second; auto is 10, and 4 over SSH.", "auto"),
     Option("glyphs", "KIND", "auto, braille, block or ascii.", "auto"),
     Option("color", "KIND", "auto, truecolor, 256, 16 or none.", "auto"),
     Option("on_hangup", "WHAT", "When the terminal goes away: continue training, or stop after saving.", "continue"),
@@ -109,8 +109,11 @@ def screen_options(values: dict[str, Any]) -> ScreenOptions:
     Raises:
         UsageError: the first that cannot be used.
     """
+    from reid_tui.tui.terminal import decide_fps
+
+    asked = values["fps"]
     return ScreenOptions(
-        fps=config.parse_whole("fps", values["fps"]),
+        fps=decide_fps(None if asked == "auto" else config.parse_whole("fps", asked), os.environ),
         glyphs=config.parse_choice("glyphs", values["glyphs"], config.GLYPHS),
         color=config.parse_choice("color", values["color"], config.COLORS),
         on_hangup=config.parse_choice("on_hangup", values.get("on_hangup", config.HANGUPS[0]), config.HANGUPS),

@@ -269,6 +269,7 @@ class ScreenOptions:
     """How the dashboard is drawn."""
 
     fps: int = 10
+    """Repaints a second, what `auto` stands for already settled."""
     glyphs: str = "auto"
     color: str = "auto"
     mouse: bool = True

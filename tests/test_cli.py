@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from reid_tui import __version__
-from reid_tui.cli import RUN_OPTIONS, run
-from reid_tui.config import RunOptions
+from reid_tui.cli import RUN_OPTIONS, SCREEN_OPTIONS, run, screen_options
+from reid_tui.config import RunOptions, ScreenOptions
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -75,6 +75,17 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("option", "value"), [("--fps", "0"), ("--glyphs", "emoji"), ("--color", "pink")])
 def test_screen_options(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, option, value)[0] == 2
+
+
+def test_fps_is_settled_by_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {option.name: option.default for option in SCREEN_OPTIONS} | {"no_mouse": False, "exit_when_done": False}
+    for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"):
+        monkeypatch.delenv(name, raising=False)
+    local = screen_options(values).fps
+    assert local == ScreenOptions().fps
+    monkeypatch.setenv("SSH_TTY", "/dev/pts/3")
+    assert screen_options(values).fps < local
+    assert screen_options({**values, "fps": "25"}).fps == 25
 
 
 def test_progress_and_bench_and_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,9 +16,11 @@ from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
+from reid_tui.tui.backlog import Backlog
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving import Leaving
 from reid_tui.tui.notices import notices
+from reid_tui.tui.pace import rhythm
 from reid_tui.tui.pause_key import PauseKey
 from reid_tui.tui.quitting import Quitting
 from reid_tui.tui.screens.help import HelpScreen
@@ -106,12 +108,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._look = look
         self._pause_key = PauseKey()
         self._ticker = Ticker(self, self.pull, fps)
-        self._main = MainScreen(self._ticker.hurry)
+        self._main = MainScreen(self._ticker.hurry, rhythm(fps))
         self._handle_signals = handle_signals
         self._on_started = on_started
         self._picture_folder = picture_folder
         self._hung_up = hung_up
         self._title = TitleBar()
+        self._backlog = Backlog(self)
         for theme in themes.own_themes(look):
             self.register_theme(theme)
         self.theme = themes.default_theme(look)
@@ -155,8 +158,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if self.leaving.due or self._hung_up():
             self.exit()
             return
+        if (turn := self._backlog.check()) == "wait":
+            return
         now = time.monotonic()
-        self._main.draw(self.state, self._style, now)
+        self._main.draw(self.state, self._style, now, whole=turn == "catch up")
         if self._driver is not None:
             self._title.update(self.state, now, self._driver.write)
 

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 SHARE: Final = 0.015
 """Of one core, for one panel."""
 LONGEST: Final = 3.0
 """Seconds; a slow machine still gets a picture now and then."""
+
+
+class Rhythm(NamedTuple):
+    """How often things are drawn, but for what must be seen at once."""
+
+    numbers: float
+    """Seconds between two drawings of header, numbers or log."""
+    charts: float
+    """Seconds between two drawings of a chart, which costs far more bytes."""
+    widgets: int
+    """Drawn in one tick."""
+
+
+def rhythm(fps: int) -> Rhythm:
+    """What `fps` ticks a second leave for each widget. Numbers move once a second at the least, charts every two.
+
+    Intervals end a little before a tick, so that a tick that comes early still counts.
+    """
+    numbers, charts = min(max(3.8 / fps, 0.25), 0.95), min(max(9.5 / fps, 0.5), 1.9)
+    wanted = 2 / numbers + 3 / charts
+    return Rhythm(numbers, charts, math.ceil(wanted / fps))
 
 
 class Pace:

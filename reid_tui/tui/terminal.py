@@ -28,6 +28,9 @@ _COLOR_SYSTEMS: Final[dict[Colors, str]] = {
     "16": "standard",
     "none": "standard",
 }
+LOCAL_FPS: Final = 10
+REMOTE_FPS: Final = 4
+"""Over SSH each byte is paid for by others too."""
 MIN_FRAMES: Final = 30
 """A second: keys are answered at once, however seldom training is redrawn."""
 
@@ -80,6 +83,14 @@ def decide_glyphs(asked: str, environ: Mapping[str, str]) -> Glyphs:
     if "utf" not in locale.lower():
         return "ascii"
     return "block" if environ.get("TERM") == "linux" else "braille"
+
+
+def decide_fps(asked: int | None, environ: Mapping[str, str]) -> int:
+    """Repaints a second: `--fps` first, then fewer over SSH. In tmux the variables may be of an earlier connection."""
+    if asked is not None:
+        return asked
+    remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"))
+    return REMOTE_FPS if remote else LOCAL_FPS
 
 
 def decide_look(options: ScreenOptions, environ: Mapping[str, str]) -> Look:

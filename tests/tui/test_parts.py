@@ -9,6 +9,7 @@ import pytest
 from reid_tui.errors import DIVERGED, OK
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.tui import pace
 from reid_tui.tui.keys import KEYS, markdown_table
 from reid_tui.tui.leaving import Leaving
 from reid_tui.tui.notices import MOST, notices
@@ -111,16 +112,26 @@ def test_diverged_and_stopped_is_3_unless_it_went_on() -> None:
 
 
 def test_pace_grows_with_cost() -> None:
-    pace = Pace(0.5)
-    assert pace.due(0.0)
-    pace.drawn(0.0, 0.001)
-    assert not pace.due(0.49)
-    assert pace.due(0.5)
-    pace.drawn(1.0, 0.04)
-    assert not pace.due(3.5)
-    assert pace.due(4.5)
-    pace.drawn(1.0, 99.0)
-    assert pace.due(4.0)
+    panel = Pace(0.5)
+    assert panel.due(0.0)
+    panel.drawn(0.0, 0.001)
+    assert not panel.due(0.49)
+    assert panel.due(0.5)
+    panel.drawn(1.0, 0.04)
+    assert not panel.due(3.5)
+    assert panel.due(4.5)
+    panel.drawn(1.0, 99.0)
+    assert panel.due(4.0)
+
+
+@pytest.mark.parametrize("fps", range(1, 61))
+def test_fewer_repaints_leave_every_widget_its_turn(fps: int) -> None:
+    rhythm, slowest = pace.rhythm(fps), pace.rhythm(1)
+    assert rhythm.numbers < rhythm.charts
+    assert slowest.numbers < 1
+    assert slowest.charts < 2
+    assert pace.rhythm(max(fps - 1, 1)) >= rhythm
+    assert 2 / rhythm.numbers + 3 / rhythm.charts <= fps * rhythm.widgets
 
 
 def test_toasts_are_few_and_the_last_of_a_kind() -> None:

@@ -16,7 +16,17 @@ from reid_tui.config import ScreenOptions
 from reid_tui.errors import UsageError
 from reid_tui.tui import terminal
 from reid_tui.tui.descriptors import _alike, redirected
-from reid_tui.tui.terminal import Look, check_terminal, decide_colors, decide_glyphs, decide_look, prepare_textual
+from reid_tui.tui.terminal import (
+    LOCAL_FPS,
+    REMOTE_FPS,
+    Look,
+    check_terminal,
+    decide_colors,
+    decide_fps,
+    decide_glyphs,
+    decide_look,
+    prepare_textual,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +64,14 @@ def test_colors(asked: str, environ: dict[str, str], colors: str) -> None:
 )
 def test_glyphs(asked: str, environ: dict[str, str], glyphs: str) -> None:
     assert decide_glyphs(asked, environ) == glyphs
+
+
+@pytest.mark.parametrize("name", ["SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"])
+def test_fewer_repaints_over_ssh_unless_asked(name: str) -> None:
+    remote = {name: "192.0.2.1 50000 192.0.2.2 22", "TMUX": "x"}
+    assert decide_fps(None, {"TERM": "xterm"}) == decide_fps(None, {name: ""}) == LOCAL_FPS
+    assert decide_fps(None, remote) == REMOTE_FPS < LOCAL_FPS
+    assert decide_fps(30, remote) == decide_fps(30, {}) == 30
 
 
 def test_textual_is_told_before_it_is_imported() -> None:

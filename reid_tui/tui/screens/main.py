@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from reid_tui.tui.pace import Rhythm
     from reid_tui.tui.widgets.legend import Legend
     from reid_tui.view.palette import ChartStyle
     from reid_tui.view.state import RunState
@@ -37,18 +38,21 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = ""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], rhythm: Rhythm) -> None:
         """Build the widgets.
 
         Args:
             changed: called when the person changed the view, so that it is drawn again soon.
+            rhythm: how often things are drawn.
         """
         super().__init__(id="main")
         self.controls = Controls()
-        self.header = Header()
+        self.header = Header(rhythm.numbers)
         self.footer = Footer()
-        self.area = PanelArea((LossPanel(), MapPanel(), DistancesPanel(), NumbersPanel(), LogPanel()))
+        charts = (LossPanel(rhythm.charts), MapPanel(rhythm.charts), DistancesPanel(rhythm.charts))
+        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), LogPanel(rhythm.numbers)))
         self._changed = changed
+        self._rhythm = rhythm
         self._identities = 0
         self._turn = 0
 
@@ -59,19 +63,25 @@ class MainScreen(Screen[None]):
         yield self.footer
         yield Static(id="too-small", markup=False)
 
-    def draw(self, state: RunState, style: ChartStyle, now: float) -> None:
-        """Bring every visible widget up to date: what is urgent at once, of the rest one widget a tick, in turn.
+    def draw(self, state: RunState, style: ChartStyle, now: float, *, whole: bool = False) -> None:
+        """Bring every visible widget up to date: what is urgent at once, of the rest a few widgets a tick, in turn.
 
         Textual repaints the rectangle around all that changed: two far apart cost more than one after the other.
+
+        Args:
+            state: what to draw.
+            style: of the charts.
+            now: seconds.
+            whole: every widget, in no turn.
         """
         self._identities = len(state.identity_names)
         frame = Frame(style, state, self.controls, self.area.arrangement.tabs)
         self.footer.update(frame)
         widgets: tuple[Header | Panel, ...] = (self.header, *(panel for panel in self.area.panels if panel.display))
-        first, drawn = self._turn % len(widgets), False
+        first, left = self._turn % len(widgets), len(widgets) if whole else self._rhythm.widgets
         for index in range(first, first + len(widgets)):
-            if widgets[index % len(widgets)].update(frame, now, patient=drawn):
-                drawn, self._turn = True, index + 1
+            if widgets[index % len(widgets)].update(frame, now, patient=left == 0):
+                left, self._turn = left - 1, index + 1
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when nothing useful fits."""

@@ -17,7 +17,6 @@ class DistancesPanel(Panel):
     """The margin's line moves as soon as the margin is turned."""
 
     key = "distances"
-    interval = 0.5
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
         """The margin."""

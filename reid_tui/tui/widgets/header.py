@@ -43,11 +43,11 @@ class Piece(NamedTuple):
 
 
 class Header(Canvas):
-    """Redrawn at once for a new badge, four times a second for numbers."""
+    """Redrawn at once for a new badge, at the pace of numbers for the rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float) -> None:
         super().__init__(id="header")
-        self._pace = Pace(0.25)
+        self._pace = Pace(interval)
         self._drawn: tuple[object, RunState] | None = None
 
     def update(self, frame: Frame, now: float, *, patient: bool) -> bool:

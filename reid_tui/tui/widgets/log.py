@@ -37,7 +37,6 @@ class LogPanel(Panel):
     """Lines are wrapped to the width there is; a new width wraps them anew."""
 
     key = "log"
-    interval = 0.2
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll_lines(-1)", show=False),
         Binding("down,j", "scroll_lines(1)", show=False),
@@ -47,8 +46,8 @@ class LogPanel(Panel):
         Binding("end,G", "scroll_lines(1000000)", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, interval: float) -> None:
+        super().__init__(interval)
         self._bottom: int | None = None
         """Lines logged up to the last one shown, counted from the run's start; None follows the end."""
         self._frame: Frame | None = None

@@ -29,10 +29,9 @@ class LossPanel(Panel):
     """Two canvases, one drawing."""
 
     key = "loss"
-    interval = 0.5
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, interval: float) -> None:
+        super().__init__(interval)
         self.scores = Canvas(classes="scores")
         self._scores_drawn: object = None
 

@@ -22,10 +22,9 @@ class MapPanel(Panel):
     """Drawn anew only for new embeddings, another highlight, size or theme."""
 
     key = "map"
-    interval = 0.5
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, interval: float) -> None:
+        super().__init__(interval)
         self.legend = Legend()
 
     def compose(self) -> ComposeResult:

@@ -29,13 +29,12 @@ _GROUPS: Final = ("rank-1", "steps")
 
 
 class NumbersPanel(Panel):
-    """At most four times a second, only the rows that changed."""
+    """Only the rows that changed."""
 
     key = "numbers"
-    interval = 0.25
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
+    def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(interval)
         self._machine = Machine()
         self._clock = clock
 

@@ -31,16 +31,19 @@ class Panel(Widget):
     can_focus = True
     key: ClassVar[str]
     """One of `layout.PANELS`."""
-    interval: ClassVar[float] = 0.5
-    """Seconds between two drawings, but for what must be seen at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float) -> None:
+        """Build the panel.
+
+        Args:
+            interval: seconds between two drawings, but for what must be seen at once.
+        """
         super().__init__(id=self.key, classes="panel")
         self.canvas = Canvas(classes="canvas")
-        self._pace = Pace(self.interval)
+        self._pace = Pace(interval)
         self._drawn: tuple[Any, Any] | None = None
-        self._frame_text: tuple[str, str] | None = None
-        self._only_frame = False
+        self._frame_text = ("", "")
+        self._edge: int | None = None
         self._failing = ""
 
     def compose(self) -> ComposeResult:
@@ -99,11 +102,11 @@ class Panel(Widget):
         return not hurried
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """As Textual's, but a new title repaints the two edges and not all that stands between them."""
-        if self._only_frame and self.is_mounted:
+        """As Textual's, but a new title or value repaints its own edge of the frame alone."""
+        if self._edge is not None and self.is_mounted:
             width, height = self.outer_size
             x, y = -self.content_offset.x, -self.content_offset.y
-            regions = (Region(x, y, width, 1), Region(x, y + height - 1, width, 1))
+            regions = (Region(x, y + self._edge % height, width, 1),) if height else ()
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def _label(self, frame: Frame) -> None:
@@ -119,13 +122,14 @@ class Panel(Widget):
             if chosen or roomy:
                 parts.append((f" {name}", "bold" if chosen else "$quiet"))
         title, value = Content.assemble(*parts), printable(self.value(frame))
-        text = (title.plain, value)
-        if text != self._frame_text:
-            self._frame_text = text
-            self._only_frame = True
+        before, self._frame_text = self._frame_text, (title.plain, value)
+        if title.plain != before[0]:
+            self._edge = 0
             self.border_title = title
+        if value != before[1]:
+            self._edge = -1
             self.border_subtitle = Content(value)
-            self._only_frame = False
+        self._edge = None
 
     def _show_failure(self, error: Exception) -> None:
         """The error stands in the panel; the log gets the traceback once."""

@@ -1,0 +1,48 @@
+"""A terminal that is not read: Textual's writer holds a few frames and then blocks the event loop with the next.
+
+So nothing is drawn while frames wait, and once they are gone one repaint shows everything as it is by then. A line that
+is merely slow gets fewer frames in the same way.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+MOST: Final = 6
+"""Writes that may wait. A frame is up to three of them, and the writer's own limit is 30."""
+
+
+class Backlog:
+    """Asked at every tick whether to draw; holds back Textual's own repaints too, such as a cursor's blinking."""
+
+    def __init__(self, app: App[None]) -> None:
+        self._app = app
+        self._hold = ExitStack()
+        self._holding = False
+
+    def check(self) -> Literal["draw", "wait", "catch up"]:
+        """What to do in this tick; `catch up` is to draw everything, and comes once after some `wait`."""
+        waiting = waiting_writes(self._app._driver)
+        if self._holding:
+            if waiting:
+                return "wait"
+            self._holding = False
+            self._hold.close()
+            self._app.screen.refresh()
+            return "catch up"
+        if waiting <= MOST:
+            return "draw"
+        self._holding = True
+        self._hold.enter_context(self._app.batch_update())
+        return "wait"
+
+
+def waiting_writes(driver: object) -> int:
+    """How many writes the terminal has not taken yet; 0 where this version of Textual does not tell."""
+    queue = getattr(getattr(driver, "_writer_thread", None), "_queue", None)
+    size = getattr(queue, "qsize", None)
+    return int(size()) if callable(size) else 0
