@@ -22,7 +22,7 @@ from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import Recorder
 from reid_tui.runs.snapshots import with_arrays
-from reid_tui.runs.tail import read_end
+from reid_tui.runs.tail import LogEnd, read_end
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import (
     AnyEvent,
@@ -30,6 +30,7 @@ from reid_tui.training.events import (
     Failed,
     Listener,
     PhaseChanged,
+    Rewound,
     Stopped,
     Warned,
     ends_run,
@@ -142,18 +143,21 @@ def _run(
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
-    last_seq = 0
+    last = read_end(run.events) if resumed else LogEnd()
+    if resumed and replay is not None:
+        _replay(run, replay)
     if resumed:
-        last_seq = _replay(run, replay)
         # What was replayed left the listener in the middle of a run that is not going yet.
         recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
     trainer = _build(config, dataset, run, recorder, inbox, device=str(device), resumed=resumed, steerable=steerable)
-    recorder.keep(_open_log(run), last_seq)
+    recorder.keep(_open_log(run), last.seq or 0, last.step or 0)
     _write_config(run, config, dataset, options, str(device))
     if resumed:
         for line in resumed.passed_over:
             message = f"a damaged checkpoint was passed over: {line}"
             recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
+        if last.step is not None and last.step > trainer.step:
+            recorder(Rewound(step=trainer.step, from_step=last.step))
         _say_first(inbox, options)
     if reason := _listen(run, lock, inbox, resources):
         recorder(Warned(step=trainer.step, code="control_failed", message=reason))
@@ -297,21 +301,18 @@ def _stop_if_told(inbox: CommandBox) -> None:
         inbox.put(*order)
 
 
-def _replay(run: RunDirectory, listener: Listener | None) -> int:
-    """Hand earlier events on, but for the ends of earlier parts; returns the last number given."""
-    last = 0
+def _replay(run: RunDirectory, listener: Listener) -> None:
+    """Hand earlier events on, but for the ends of earlier parts; of the snapshots only the newest."""
     newest: EmbeddingsReady | None = None
     if not run.events.exists():
-        return last
+        return
     for event in read_events(run.events):
-        last = max(last, event.seq)
         if isinstance(event, EmbeddingsReady):
             newest = event
-        elif listener is not None and not ends_run(event):
+        elif not ends_run(event):
             listener(event)
-    if listener is not None and newest is not None:
+    if newest is not None:
         listener(with_arrays(run.path, newest))
-    return last
 
 
 def _open_log(run: RunDirectory) -> EventLog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,6 +13,40 @@ if TYPE_CHECKING:
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 TEMPORARY_PREFIX: Final = ".tmp-"
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """All of a regular file; a FIFO or a device is not waited for.
+
+    Args:
+        path: of the file.
+        largest: bytes; nothing of a larger file is read.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("no regular file")
+        if found.st_size > largest:
+            raise OSError(f"{found.st_size} bytes, more than the {largest} that are read")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(found.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write to the last byte.
+
+    Raises:
+        OSError: a part may have been written.
+    """
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def sync_folder(folder: Path) -> None:
@@ -37,12 +72,12 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            view = memoryview(content)
-            while view:
-                view = view[file.write(view) :]
+        try:
+            write_all(descriptor, content)
             if durable:
                 os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

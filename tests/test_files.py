@@ -1,14 +1,13 @@
 """A private file is written whole or not at all, on a disk that is really full."""
 
 import os
-import resource
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reid_tui.files import PRIVATE_FILE, remove_temporaries, write_whole
+from tests.faults import limited_files
 
 LIMIT = 4096
 
@@ -16,12 +15,8 @@ LIMIT = 4096
 @pytest.fixture
 def small_files() -> Iterator[None]:
     """No file may grow past `LIMIT` bytes: the kernel refuses the rest of a write with EFBIG."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    with limited_files(LIMIT):
+        yield
 
 
 def names(folder: Path) -> list[str]:

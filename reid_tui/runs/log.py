@@ -1,12 +1,15 @@
-"""events.jsonl: one event a line, only ever appended to."""
+"""events.jsonl: one event a line, appended to; past a budget its older part is thinned."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.files import PRIVATE_FILE
+from reid_tui.runs.compact import compact
+from reid_tui.runs.flusher import Flusher
 from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run, from_json, to_json
 
 if TYPE_CHECKING:
@@ -14,21 +17,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_LINE: Final = 4 * 2**20
+BUDGET: Final = 64 * 2**20
+SYNC_S: Final = 30.0
+"""At most so much of the log is lost with the machine; a process that ends loses none."""
+_CHUNK: Final = 2**16
 
 
 class EventLog:
     """Appends events, one write a line. A torn last line of a killed process is moved to `events.torn` first."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, budget: int = BUDGET, sync_every_s: float = SYNC_S) -> None:
         """Open or make the log.
+
+        Args:
+            path: of the file.
+            budget: bytes past which older lines are thinned.
+            sync_every_s: seconds after which a line is on the disk, at the latest.
 
         Raises:
             OSError: it cannot be opened.
         """
         self._path = path
-        _cut_torn_line(path)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        self._budget = budget
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+        try:
+            _cut_torn_line(path, self._descriptor)
+            found = os.fstat(self._descriptor)
+        except OSError:
+            os.close(self._descriptor)
+            raise
+        self._size = found.st_size
+        self._compact_at: float = budget if stat.S_ISREG(found.st_mode) else float("inf")
+        self._too_long: OSError | None = None
+        self._too_long_told = False
         self._torn = False
+        self._flusher = Flusher(self._descriptor, sync_every_s)
 
     def append(self, event: AnyEvent) -> None:
         """Write one line; after a checkpoint and at the end also to the disk.
@@ -40,15 +63,43 @@ class EventLog:
         if self._torn:
             line = b"\n" + line
         self._torn = True
-        if os.write(self._descriptor, line) != len(line):
+        written = os.write(self._descriptor, line)
+        self._size += written
+        self._flusher.written()
+        if written != len(line):
             raise OSError("the disk took only a part of the line")
         self._torn = False
+        if self._size > self._compact_at:
+            self._compact()
         if isinstance(event, CheckpointSaved) or ends_run(event):
-            os.fsync(self._descriptor)
+            self._flusher.sync()
+
+    def troubles(self) -> Iterator[tuple[str, str]]:
+        """What went wrong without costing a line: code and message of a warning, each told once until it is mended."""
+        if (error := self._flusher.new_error()) is not None:
+            yield "log_not_synced", f"the run's log is written, but not yet safe on the disk: {error.strerror or error}"
+        if self._too_long is not None and not self._too_long_told:
+            self._too_long_told = True
+            reason = self._too_long.strerror or self._too_long
+            yield "log_too_long", f"the run's log could not be shortened: {reason}; it is tried again later"
 
     def close(self) -> None:
         """Close the file."""
+        self._flusher.close()
         os.close(self._descriptor)
+
+    def _compact(self) -> None:
+        try:
+            shorter, size = compact(self._path, self._descriptor, self._budget)
+        except OSError as error:
+            self._too_long = error
+            self._compact_at = self._size + self._budget // 8
+            return
+        self._flusher.turn_to(shorter)
+        os.close(self._descriptor)
+        self._descriptor, self._size = shorter, size
+        self._compact_at = max(self._budget, size + self._budget // 4)
+        self._too_long, self._too_long_told = None, False
 
 
 def read_events(path: Path) -> Iterator[AnyEvent]:
@@ -65,17 +116,28 @@ def read_events(path: Path) -> Iterator[AnyEvent]:
                 value = json.loads(line)
                 if isinstance(value, dict):
                     yield from_json(value)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 
 
-def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
+def _cut_torn_line(path: Path, descriptor: int) -> None:
+    """Move what follows the last newline to the file beside; only the end is read."""
+    size = os.fstat(descriptor).st_size
+    whole = size
+    while whole > 0:
+        start = max(0, whole - _CHUNK)
+        newline = os.pread(descriptor, whole - start, start).rfind(b"\n")
+        if newline >= 0:
+            whole = start + newline + 1
+            break
+        whole = start
+    if whole == size:
         return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole == len(content):
-        return
-    with path.with_suffix(".torn").open("ab") as aside:
-        aside.write(content[whole:] + b"\n")
-    os.truncate(path, whole)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    with os.fdopen(os.open(path.with_suffix(".torn"), flags, PRIVATE_FILE), "ab") as aside:
+        for position in range(whole, size, _CHUNK):
+            aside.write(os.pread(descriptor, min(_CHUNK, size - position), position))
+        aside.write(b"\n")
+        aside.flush()
+        os.fsync(aside.fileno())
+    os.ftruncate(descriptor, whole)

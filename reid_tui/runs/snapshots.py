@@ -29,7 +29,7 @@ def with_arrays(run: Path, event: EmbeddingsReady) -> EmbeddingsReady:
     path = run / "embeddings" / event.path.rpartition("/")[2]
     try:
         points, identities = _arrays(path)
-    except (OSError, ValueError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         _LOG.warning("the snapshot %s cannot be read: %s", path, error)
         return event
     for array in (points, identities):

@@ -82,6 +82,8 @@ class LogEnd:
         """Nothing is known yet."""
         self.step: int | None = None
         """Of the newest event."""
+        self.seq: int | None = None
+        """Of the newest event."""
         self.time: float | None = None
         """Unix seconds of the newest event that carries them."""
         self.mark: str | None = None
@@ -110,7 +112,7 @@ class LogEnd:
             return
         kind = str(event.get("event"))
         if self.step is None:
-            self.step = step
+            self.step, self.seq = step, whole(event.get("seq"))
         if self.time is None:
             self.time = number(event.get("time"))
         if self.mark is None and kind in _MARKS:

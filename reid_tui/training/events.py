@@ -193,6 +193,14 @@ class CheckpointSaved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewound(Event):
+    """A resume took a checkpoint, at `step`, from before the log's last step; those after it are taken again."""
+
+    from_step: int
+    """The last one in the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRefused(Event):
     """`command` is its class name in lower_snake."""
 
@@ -205,7 +213,7 @@ class Warned(Event):
     """Something went wrong that training survives."""
 
     code: str
-    """step_skipped | save_failed | log_failed | checkpoint_rejected | ..."""
+    """step_skipped | save_failed | log_failed | log_gap | checkpoint_rejected | ..."""
     message: str
 
 
@@ -274,6 +282,7 @@ AnyEvent = (
     | MarginChanged
     | LrChanged
     | CheckpointSaved
+    | Rewound
     | CommandRefused
     | Warned
     | Diverged

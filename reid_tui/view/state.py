@@ -25,6 +25,7 @@ from reid_tui.training.events import (
     PhaseChanged,
     Progress,
     Resumed,
+    Rewound,
     RunStarted,
     Stopped,
     Warned,
@@ -130,7 +131,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case Failed() | Stopped() | Lost():
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
-        case CommandRefused() | Warned() | Output() | Progress():
+        case CommandRefused() | Warned() | Output() | Rewound() | Progress():
             change = {}
         case _:
             assert_never(event)

@@ -23,6 +23,7 @@ from reid_tui.training.events import (
     Paused,
     PhaseChanged,
     Resumed,
+    Rewound,
     RunStarted,
     Stopped,
     Warned,
@@ -124,6 +125,9 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             return "lr", f"learning rate {plain(event.old)} → {plain(event.new)}"
         case CheckpointSaved():
             return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason})"
+        case Rewound():
+            again = f"steps {event.step + 1} to {event.from_step} are taken again"
+            return "run", f"went back to the checkpoint at step {event.step}: {again}"
         case CommandRefused():
             return "refused", f"{event.command.replace('_', ' ')} refused: {event.reason}"
         case Warned():

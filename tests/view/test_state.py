@@ -24,6 +24,7 @@ from reid_tui.training.events import (
     Paused,
     PhaseChanged,
     Resumed,
+    Rewound,
     Stopped,
     Warned,
 )
@@ -259,3 +260,12 @@ def test_loading_the_state_loads_no_drawing_and_no_training() -> None:
     code = "import sys, reid_tui.view.state; print([m for m in ('plotext', 'torch', 'textual') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_resume_from_an_older_checkpoint_says_what_is_taken_again() -> None:
+    state = after(*BEGUN, Rewound(step=1, from_step=2), started(1), progress(2, loss=0.7))
+    assert [line.text for line in state.log if "went back" in line.text] == [
+        "went back to the checkpoint at step 1: steps 2 to 2 are taken again"
+    ]
+    assert state.history.steps.tolist() == [1, 2]
+    assert state.history.losses[-1] == 0.7
