@@ -125,12 +125,15 @@ class RunState:
     @property
     def scores(self) -> Evaluated | None:
         """The newest scores of `split`."""
-        return self._scored(1)
+        return next((item for item in reversed(self.history.evaluations) if item.split == self.split), None)
 
     @property
     def scores_before(self) -> Evaluated | None:
-        """The scores of `split` before the newest, to tell the change."""
-        return self._scored(2)
+        """The scores of `split` before the newest, on as many images: of others the difference tells no change."""
+        if (newest := self.scores) is None:
+            return None
+        items = [e for e in self.history.evaluations if e.split == newest.split and e.images == newest.images]
+        return items[-2] if len(items) > 1 else None
 
     @property
     def best(self) -> Evaluated | None:
@@ -142,7 +145,3 @@ class RunState:
     def margin_changes(self) -> tuple[Mark, ...]:
         """Every change of the margin, oldest first."""
         return tuple(mark for mark in self.history.marks if mark.kind == "margin")
-
-    def _scored(self, nth_from_end: int) -> Evaluated | None:
-        items = [item for item in self.history.evaluations if item.split == self.split]
-        return items[-nth_from_end] if len(items) >= nth_from_end else None

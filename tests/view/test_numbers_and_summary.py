@@ -75,6 +75,14 @@ def test_a_number_turned_before_an_evaluation_at_the_same_step_is_no_change_sinc
     assert {row.label: row.delta for row in number_rows(forgot)}["margin"] == ""
 
 
+def test_scores_on_other_images_are_no_change() -> None:
+    """At the end all test images are scored, just after the sample was."""
+    events = [started(), evaluated(1, map=0.4), evaluated(2, map=0.5), evaluated(2, map=0.49, images=10_000)]
+    assert {row.label: row.delta for row in number_rows(fold(RunState(), events[:3]))}["mAP"] == "+0.100"
+    rows = {row.label: row for row in number_rows(fold(RunState(), events))}
+    assert (rows["mAP"].value, rows["mAP"].delta) == ("0.490", "")
+
+
 def test_trend() -> None:
     assert trend(0.1) == "good"
     assert trend(-0.1) == "bad"
