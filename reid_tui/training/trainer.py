@@ -280,7 +280,12 @@ class Trainer:
     # Saving.
 
     def save(self, reason: str) -> bool:
-        """Write a checkpoint; a failure is told and remembered, and training goes on."""
+        """Write a checkpoint; a failure is told and remembered, and training goes on.
+
+        What a person asked for in vain is made good by the next save, whatever that one is for.
+        """
+        if self._save_again and self._save_again[1] == "asked":
+            reason = "asked"
         self._phase("saving")
         before = time.perf_counter()
         try:

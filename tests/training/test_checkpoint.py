@@ -15,7 +15,7 @@ from reid_tui.training import checkpoint as module
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training import trainer as trainer_module
-from reid_tui.training.checkpoint import load_checkpoint, load_latest, manifests
+from reid_tui.training.checkpoint import load_checkpoint, load_latest, manifests, read_manifest
 from tests.training.rig import Rig
 
 
@@ -149,3 +149,19 @@ def test_a_last_save_that_fails_is_a_failure(
     end = Rig(tiny_config, tiny, tmp_path).run()
     assert isinstance(end, ev.Failed)
     assert end.exit_code == 1
+
+
+def test_a_failed_save_that_was_asked_for_is_kept_when_it_works(
+    tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch's save comes before it would be tried again."""
+    disk = FullDisk(monkeypatch, after=100)
+    rig = Rig(tiny_config, tiny, tmp_path)
+    rig.at[3] = lambda: rig.inbox.put(cmd.Save())
+    rig.on[ev.Warned] = lambda _: setattr(disk, "full", False)
+    rig.run()
+    assert [event.code for event in rig.told(ev.Warned)] == ["save_failed"]
+    first, *later = [(event.step, event.reason) for event in rig.told(ev.CheckpointSaved)]
+    assert first == (8, "asked")
+    assert all(reason != "asked" for _, reason in later)
+    assert read_manifest(tmp_path / "checkpoints/step-00000008.json").keep
