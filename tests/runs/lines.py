@@ -40,6 +40,7 @@ class Served:
             self.server = ControlServer(self.run, take or (lambda *item: self.taken.append(item)), **options)
             undo.pop_all()
         self.lock.tell(self.server.path)
+        self._over = False
 
     @property
     def commands(self) -> list[Command]:
@@ -47,7 +48,9 @@ class Served:
 
     def close(self) -> None:
         self.server.close()
-        self.lock.release()
+        if not self._over:
+            self.lock.release()
+        self._over = True
 
 
 @contextlib.contextmanager

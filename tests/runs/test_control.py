@@ -37,7 +37,10 @@ if len(sys.argv) > 2:
     os.setgid(int(sys.argv[2]))
     os.setuid(int(sys.argv[2]))
 connection.connect(sys.argv[1])
-connection.sendall(b'{"command":"pause"}\\n')
+try:
+    connection.sendall(b'{"command":"pause"}\\n')
+except BrokenPipeError:
+    pass  # turned away before the first byte
 print(os.getpid(), connection.makefile().readline())
 """
 HAMMER = """
