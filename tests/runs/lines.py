@@ -48,6 +48,7 @@ class Served:
 
     def close(self) -> None:
         self.server.close()
+        assert not self.server._thread.is_alive()
         if not self._over:
             self.lock.release()
         self._over = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_nobody_accepts_and_no_more_may_wait(short: Path) -> None:
         waiting.connect(listener.getsockname())
         client.send(cmd.Pause())
         assert problem_of(client) == "pause: not sent, the run's process does not answer"
+
+
+def test_a_moment_in_which_no_more_may_wait_is_waited_out(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory(short / "run")
+    slept = threading.Event()
+    with impostor(run) as listener, client_of(run) as client, contextlib.ExitStack() as stack:
+        listener.listen(0)
+        stack.enter_context(socket.socket(socket.AF_UNIX)).connect(listener.getsockname())
+
+        def make_room(_seconds: float) -> None:
+            if not slept.is_set():
+                stack.enter_context(listener.accept()[0])
+                slept.set()
+
+        monkeypatch.setattr(time, "sleep", make_room)
+        client.send(cmd.Pause())
+        assert slept.wait(20)
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(4096) == b'{"command":"pause"}\n'
+            connection.sendall(b'{"ok":true}\n')
+    assert client.problems() == []
 
 
 @pytest.mark.parametrize(

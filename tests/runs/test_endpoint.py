@@ -81,6 +81,7 @@ def test_what_a_dead_process_left_is_replaced(short: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(short / "run" / "control.sock"))
     with serving(short / "run") as served, connected(served.run) as line:
+        assert served.server.path.parent == short / "run"
         assert line.ask(PAUSE) == OK
 
 
