@@ -22,7 +22,7 @@ ALLOWED = {
     "view": {"training"},
     "tui": {"view", "training", "runs", "engine", "launch"},
     "launch": set(),
-    "bench": {"data", "learning", "runs", "training", "view", "config"},
+    "bench": {"data", "learning", "runs", "training", "view", "config", "tui"},
     "engine": {"training", "runs", "data"},
     "headless": {"training", "runs", "view", "engine"},
     "cli": {"headless", "tui", "data", "bench", "runs", "launch"},

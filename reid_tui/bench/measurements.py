@@ -7,6 +7,7 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from reid_tui.bench.memory import measure_memory
 from reid_tui.bench.processes import (
     REID_TUI,
     Setup,
@@ -174,6 +175,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "dashboard": measure_dashboard,
     "latency": measure_latency,
     "bytes": measure_bytes,
+    "memory": measure_memory,
 }
 
 

@@ -151,8 +151,8 @@ def events_of(runs_dir: Path) -> list[AnyEvent]:
     return list(read_events(logs[0]))
 
 
-def until_training(terminal: Terminal, runs_dir: Path) -> None:
-    """Wait until the only run in a folder has taken its warm-up steps.
+def until_training(terminal: Terminal, runs_dir: Path, steps: int = WARM_UP_STEPS) -> None:
+    """Wait until the only run in a folder has taken its first `steps`.
 
     Raises:
         ReidTuiError: the command ended before, or took too long.
@@ -162,7 +162,7 @@ def until_training(terminal: Terminal, runs_dir: Path) -> None:
         if not terminal.running:
             raise ReidTuiError(f"the dashboard ended before it trained: {last_line(terminal)}")
         logs = list(runs_dir.glob("*/events.jsonl"))
-        if logs and logs[0].read_bytes().count(b'"event":"progress"') >= WARM_UP_STEPS:
+        if logs and logs[0].read_bytes().count(b'"event":"progress"') >= steps:
             return
         time.sleep(0.25)
     raise ReidTuiError(f"the dashboard did not train within {LONGEST_START_S:.0f} s")

@@ -10,7 +10,7 @@ from reid_tui.bench.processes import REID_TUI, Setup, device_of, events_of, last
 from reid_tui.bench.report import Result, Side
 from reid_tui.bench.terminal import Terminal
 from reid_tui.errors import ReidTuiError
-from reid_tui.training.events import Progress
+from reid_tui.training.events import Progress, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def measure_bytes(setup: Setup) -> Iterator[Result]:
         runs_dir = setup.folder / f"bytes-{number}"
         command = (*REID_TUI, *setup.data_options, *case.options, "--runs-dir", str(runs_dir))
         with Terminal(command, case.columns, case.rows, dict(case.variables)) as terminal:
-            until_training(terminal, runs_dir)
+            until_training(terminal, runs_dir, steps=1)
             clock = time.time() - time.perf_counter()
             began = next(event.time for event in events_of(runs_dir) if isinstance(event, Progress)) - clock
             time.sleep(max(began + WINDOW_S - time.perf_counter(), 0))
@@ -59,7 +59,8 @@ def measure_bytes(setup: Setup) -> Iterator[Result]:
                 raise ReidTuiError(f"the dashboard ended while its bytes were counted: {last_line(terminal)}")
             chunks, events = terminal.chunks, events_of(runs_dir)
         steps = [event for event in events if isinstance(event, Progress)]
-        seconds = min(steps[-1].time - clock - began, WINDOW_S)
+        ended = next((event.time - clock for event in events if ends_run(event)), math.inf)
+        seconds = min(ended - began, WINDOW_S)
         values = kib_by_second(chunks, began, seconds)
         mean = sum(values) / len(values)
         pace = (steps[-1].step - steps[0].step) / max(steps[-1].time - steps[0].time, 1e-9)

@@ -75,6 +75,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         on_started: Callable[[RunStarted], None] | None = None,
         picture_folder: Callable[[], Path] = Path.cwd,
         hung_up: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build the app; `run` starts the session.
 
@@ -88,6 +89,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             on_started: told once the run has a name.
             picture_folder: where `S` puts its pictures.
             hung_up: whether the terminal has gone away.
+            clock: steady seconds, by which the panels' pace is kept.
         """
         # Else the sixteen colours, or none, are turned into shades that the terminal does not have.
         super().__init__(ansi_color=True if look.colors in ("16", "none") else None)
@@ -113,6 +115,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._on_started = on_started
         self._picture_folder = picture_folder
         self._hung_up = hung_up
+        self._clock = clock
         self._title = TitleBar()
         self._backlog = Backlog(self)
         for theme in themes.own_themes(look):
@@ -160,7 +163,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             return
         if (turn := self._backlog.check()) == "wait":
             return
-        now = time.monotonic()
+        now = self._clock()
         self._main.draw(self.state, self._style, now, whole=turn == "catch up")
         if self._driver is not None:
             self._title.update(self.state, now, self._driver.write)
