@@ -217,15 +217,22 @@ def train(
     values: dict[str, Any],
     as_json: Annotated[bool, typer.Option("--json", help="Events on stdout, one JSON object a line.")] = False,
     progress: Annotated[str, typer.Option(metavar="KIND", help="auto, bar, plain or none; on stderr.")] = "auto",
+    replay: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Repeat a run with its changes, and compare the weights.")
+    ] = None,
 ) -> int:
     """Train without a screen."""
     options = run_options(values)
     config.parse_choice("progress", progress, PROGRESS)
+    if replay is not None and options.resume is not None:
+        raise UsageError("--replay repeats a run from its start, --resume goes on with one; give one of the two")
     from reid_tui import headless
-    from reid_tui.runs.directory import check_writable
+    from reid_tui.runs.directory import check_writable, locate_run
+    from reid_tui.runs.replay import Replay
 
+    again = None if replay is None else Replay(locate_run(replay, Path(options.runs_dir)))
     check_writable(Path(options.runs_dir))
-    return headless.train(options, as_json=as_json, progress=progress)
+    return headless.train(options, as_json=as_json, progress=progress, again=again)
 
 
 @app.command()

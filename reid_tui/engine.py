@@ -11,7 +11,7 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reid_tui.config import RunConfig, RunOptions, flag, resolve
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reid_tui.data.dataset import Dataset
+    from reid_tui.runs.replay import Replay
     from reid_tui.training.channels import CommandBox
-    from reid_tui.training.checkpoint import Checkpoint
+    from reid_tui.training.checkpoint import Checkpoint, Manifest
+    from reid_tui.training.steering import Script
     from reid_tui.training.trainer import Trainer
 
 LOGGER = logging.getLogger("reid_tui")
@@ -73,6 +75,7 @@ def run_training(
     *,
     steerable: bool,
     replay: Listener | None = None,
+    again: Replay | None = None,
 ) -> AnyEvent:
     """Train in this thread until the run ends, however it ends.
 
@@ -82,6 +85,7 @@ def run_training(
         inbox: commands, read between two steps and while loading.
         steerable: whether somebody watches who can go on after a divergence.
         replay: on a resume, gets the run's earlier events before anything new is told.
+        again: a run that the new one repeats.
 
     Returns:
         The last event: Finished, Stopped, Diverged or Failed. No expected error is raised.
@@ -91,7 +95,7 @@ def run_training(
         resources.callback(recorder.close)
         end: AnyEvent
         try:
-            return _run(options, recorder, replay, inbox, resources, steerable=steerable)
+            return _run(options, recorder, replay, again, inbox, resources, steerable=steerable)
         except _StopLoadingError as stop:
             end = Stopped(step=recorder.step, reason=stop.reason, saved=False)
         except ReidTuiError as error:
@@ -107,6 +111,7 @@ def _run(
     options: RunOptions,
     recorder: Recorder,
     replay: Listener | None,
+    again: Replay | None,
     inbox: CommandBox,
     resources: contextlib.ExitStack,
     *,
@@ -118,28 +123,39 @@ def _run(
 
     earlier = _take_again(options, resources) if options.resume else None
     recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
+    import torch
+
     from reid_tui.data import catalog
+    from reid_tui.data.pairs import steps_per_epoch
     from reid_tui.training.device import pick_device, pick_precision
 
-    device = pick_device(options.device)
+    device = pick_device("cpu" if again and options.device == "auto" else options.device)
     report("looking for the data")
     resumed = _reopen(*earlier) if earlier else None
     if resumed:
         _check_same_run(options, resumed.checkpoint.manifest.config)
-    spec = resumed.checkpoint.manifest.config.data if resumed else options.data
+    if again:
+        again.open()
+        _check_same_run(options, again.manifest.config, "to replay", changeable=frozenset())
+        resources.callback(torch.set_num_threads, again.use_recorded_threads())
+    manifest = resumed.checkpoint.manifest if resumed else again.manifest if again else None
+    spec = manifest.config.data if manifest else options.data
     dataset = catalog.load(spec, options.data_dir, report)
-    config = (
-        _continued(options, resumed, dataset)
-        if resumed
-        else resolve(options, dataset.name, len(dataset.train_identity_names))
-    )
+    if manifest:
+        _check_same_data(manifest, dataset)
+    if resumed:
+        config = _continued(options, resumed, dataset)
+    elif again:
+        config = again.config(steps_per_epoch(len(dataset.train), again.manifest.config.batch_size))
+    else:
+        config = resolve(options, dataset.name, len(dataset.train_identity_names))
     config = dataclasses.replace(config, precision=pick_precision(config.precision, device))
     _stop_if_told(inbox)
 
     if resumed:
         run, lock = resumed.run, resumed.lock
     else:
-        run = create_run(Path(options.runs_dir), options.name or dataset.name)
+        run = create_run(Path(options.runs_dir), options.name or (again.name if again else dataset.name))
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
@@ -149,13 +165,17 @@ def _run(
     if resumed:
         # What was replayed left the listener in the middle of a run that is not going yet.
         recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
-    trainer = _build(config, dataset, run, recorder, inbox, device=str(device), resumed=resumed, steerable=steerable)
+    script = again.script if again else None
+    trainer = _build(
+        config, dataset, run, recorder, inbox, script, device=str(device), resumed=resumed, steerable=steerable
+    )
     recorder.keep(_open_log(run), last.seq or 0, last.step or 0)
-    _write_config(run, config, dataset, options, str(device))
+    asked = options.given() | ({"replay": str(again.path)} if again else {})
+    _write_config(run, config, dataset, asked, str(device))
+    for line in resumed.passed_over if resumed else again.passed_over if again else ():
+        message = f"a damaged checkpoint was passed over: {line}"
+        recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
     if resumed:
-        for line in resumed.passed_over:
-            message = f"a damaged checkpoint was passed over: {line}"
-            recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
         if last.step is not None and last.step > trainer.step:
             recorder(Rewound(step=trainer.step, from_step=last.step))
         _say_first(inbox, options)
@@ -215,28 +235,35 @@ def _reopen(run: RunDirectory, lock: RunLock) -> _Resumed:
     return _Resumed(run, lock, checkpoint, passed_over)
 
 
-def _check_same_run(options: RunOptions, config: RunConfig) -> None:
+def _check_same_run(
+    options: RunOptions,
+    config: RunConfig,
+    purpose: str = "to resume",
+    changeable: frozenset[str] = CHANGEABLE | {"margin", "lr"},
+) -> None:
     """Refuse options that would make another run of it."""
     known = config.to_json()
     for name, value in options.given().items():
-        fixed = name in known and name not in CHANGEABLE and name not in ("margin", "lr")
-        if fixed and value not in (known[name], "auto"):
+        if name in known and name not in changeable and value not in (known[name], "auto"):
             raise RunError(
-                f"{flag(name)} {value} does not fit the run to resume, which has {known[name]}; "
+                f"{flag(name)} {value} does not fit the run {purpose}, which has {known[name]}; "
                 f"leave {flag(name)} out, or start a new run"
             )
-    if options.name is not None:
+    if options.resume and options.name is not None:
         raise RunError("--name is for a new run; a resumed one keeps its name")
 
 
-def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunConfig:
-    """The run's own config with what may change, after checking that it is the same data."""
-    manifest = resumed.checkpoint.manifest
+def _check_same_data(manifest: Manifest, dataset: Dataset) -> None:
     if dataset.fingerprint != manifest.data_fingerprint:
         raise CheckpointError(
             f"the data of {dataset.name} changed since the run: fingerprint {dataset.fingerprint[:12]}…, "
             f"the checkpoint has {manifest.data_fingerprint[:12]}…; restore the data or start a new run"
         )
+
+
+def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunConfig:
+    """The run's own config with what may change."""
+    manifest = resumed.checkpoint.manifest
     changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
     config = dataclasses.replace(manifest.config, **changes)
     if "epochs" in changes and "steps" not in changes:
@@ -259,6 +286,7 @@ def _build(
     run: RunDirectory,
     recorder: Recorder,
     inbox: CommandBox,
+    script: Script | None,
     *,
     device: str,
     resumed: _Resumed | None,
@@ -274,7 +302,7 @@ def _build(
     learner = Learner(config, dataset.train, torch.device(device))
     scorer = Scorer(dataset, config, torch.device(device))
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint)
-    trainer = Trainer(config, dataset, learner, scorer, keeper, recorder, inbox, steerable=steerable)
+    trainer = Trainer(config, dataset, learner, scorer, keeper, recorder, inbox, steerable=steerable, script=script)
     if resumed:
         learner.restore(resumed.checkpoint.tensors)
         scorer.restore(resumed.checkpoint.tensors)
@@ -322,14 +350,14 @@ def _open_log(run: RunDirectory) -> EventLog:
         raise RunError(f"cannot write the log {str(run.events)!r}: {error.strerror}") from error
 
 
-def _write_config(run: RunDirectory, config: RunConfig, dataset: Dataset, options: RunOptions, device: str) -> None:
+def _write_config(run: RunDirectory, config: RunConfig, dataset: Dataset, asked: dict[str, Any], device: str) -> None:
     from reid_tui.training.checkpoint import versions
 
     content = {
         "schema": 1,
         "run": run.name,
         "config": config.to_json(),
-        "asked": options.given(),
+        "asked": asked,
         "device": device,
         "dataset": {
             "name": dataset.name,

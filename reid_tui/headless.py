@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from reid_tui.config import RunOptions
+    from reid_tui.runs.replay import Replay
 
 PLAIN_EVERY_S: Final = 10.0
 _QUIET: Final = frozenset({"phase", "run"})
@@ -176,13 +177,14 @@ class Follower:
                 Patient(stderr=True).print(Text(f"reid-tui: {reason}"))
 
 
-def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
+def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | None = None) -> int:
     """Train in the main thread, with signals as commands: SIGINT and SIGTERM stop, SIGUSR1 saves, SIGHUP is survived.
 
     Args:
         options: of the run.
         as_json: events on stdout, one a line, and nothing else there.
         progress: auto, bar, plain or none.
+        again: a run to repeat; whether both ends are equal is told, and decides the exit code.
 
     Returns:
         The exit code.
@@ -199,7 +201,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        end = run_training(options, follower, inbox, steerable=False)
+        end = run_training(options, follower, inbox, steerable=False, again=again)
     finally:
         with contextlib.suppress(OSError):
             follower.close()
@@ -211,7 +213,12 @@ def train(options: RunOptions, *, as_json: bool, progress: str) -> int:
     with contextlib.suppress(OSError):
         if isinstance(end, ev.Failed):
             console.print(Text(f"reid-tui: {printable(end.message, 1000)}"), soft_wrap=True)
-    return exit_code(end)
+    verdict = again.verdict(end, follower.state.started) if again else None
+    if verdict is None:
+        return exit_code(end)
+    with contextlib.suppress(OSError):
+        console.print(Text(verdict.text if verdict.equal else f"reid-tui: {verdict.text}"), soft_wrap=True)
+    return exit_code(end) or (OK if verdict.equal else FAILURE)
 
 
 def exit_code(end: ev.AnyEvent) -> int:

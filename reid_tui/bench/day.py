@@ -17,6 +17,7 @@ import numpy as np
 
 from reid_tui.config import RunOptions, ScreenOptions, resolve
 from reid_tui.training import events as ev
+from reid_tui.tui.session import HERE, News
 from reid_tui.tui.terminal import decide_look, prepare_textual
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Day:
     def __init__(self, hours: int, file: Path, seed: int = 0) -> None:
         self.now = 0.0
         self.alive = True
+        self.remote = False
         self._hours = hours
         self._file = file
         self._rng = np.random.default_rng(seed)
@@ -51,7 +53,7 @@ class Day:
         """Begin with the next drain."""
         self._began = True
 
-    def send(self, command: Command) -> None:
+    def send(self, command: Command, origin: str = HERE) -> None:
         """Nothing obeys."""
 
     def join(self, timeout: float) -> None:
@@ -61,10 +63,10 @@ class Day:
         """Seconds of the day."""
         return self.now
 
-    def drain(self) -> list[ev.AnyEvent]:
+    def drain(self) -> News:
         """What happens in the next `TICK_S` seconds."""
         if not self._began or self._ended:
-            return []
+            return News([], [])
         first = self._start() if self._step == 0 else []
         self.now += TICK_S
         events = [*first, *self._trained()]
@@ -75,7 +77,7 @@ class Day:
             self._ended = True
             self.alive = False
             events.append(self._at(ev.Finished, reason="steps", steps=self._step, wall_s=self.now, loss=0.06))
-        return events
+        return News([], events)
 
     def _start(self) -> list[ev.AnyEvent]:
         config = resolve(RunOptions(), "fashion-mnist", len(_NAMES))

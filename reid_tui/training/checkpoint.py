@@ -212,6 +212,23 @@ def load_checkpoint(manifest_path: Path) -> Checkpoint:
     return Checkpoint(manifest, tensors)
 
 
+def weights_sha256(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over weights and optimiser state: name, dtype, shape and bytes of each tensor, by name.
+
+    The axes of the map are left out: they follow from how often it was looked at.
+
+    Args:
+        tensors: of a checkpoint; contiguous, on the CPU.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        if not name.startswith("projection."):
+            digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 def manifests(folder: Path) -> list[Path]:
     """Manifest files by step, newest first."""
     found = [path for path in folder.glob("step-*.json") if _STEM.fullmatch(path.stem)]

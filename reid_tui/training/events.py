@@ -83,6 +83,12 @@ class RunStarted(Event):
     steps_per_epoch: int
     pid: int
     config: RunConfig
+    torch: str = ""
+    """Its version; empty where it was not recorded."""
+    threads: int = 0
+    """That torch computes with on the CPU; 0 where it was not recorded."""
+    cpu: str = ""
+    """The instructions that torch uses there, such as AVX2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import torch
+
 from reid_tui.learning.networks import parameter_count
 from reid_tui.training.device import describe_device
 from reid_tui.training.events import SCHEMA, DatasetFacts, RunStarted
@@ -57,4 +59,7 @@ def run_started(
         steps_per_epoch=steps_per_epoch,
         pid=os.getpid(),
         config=config,
+        torch=str(torch.__version__),
+        threads=torch.get_num_threads(),
+        cpu=torch.backends.cpu.get_cpu_capability(),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from reid_tui.config import parse_number
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from reid_tui.training.channels import CommandBox, Order
     from reid_tui.training.learner import Learner
     from reid_tui.training.stopwatch import Stopwatch
+
+
+Script = Callable[[int], "Order | None"]
+"""Gives the orders that are set beforehand, one a call, by the number of steps done; None when all are given."""
 
 
 class StopTraining(Exception):  # noqa: N818  a decision, not an error
@@ -61,12 +66,15 @@ class Steered(Protocol):
 class Steering:
     """Pause, single steps, and the two numbers that can be turned while training runs."""
 
-    def __init__(self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: Signed) -> None:
-        """Take the box, what its commands turn, the watch that a pause stops, and who is told."""
+    def __init__(
+        self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: Signed, script: Script | None = None
+    ) -> None:
+        """Take the box, what its commands turn, the watch that a pause stops, who is told, and what is set already."""
         self._inbox = inbox
         self._learner = learner
         self._watch = watch
         self._emit = emit
+        self._script = script
         self._steps_granted = 0
         self.paused = False
 
@@ -77,9 +85,10 @@ class Steering:
             StopTraining: told to stop.
         """
         while True:
-            if self.paused and not self._steps_granted:
+            order = self._scripted(trainer.step)
+            if order is None and self.paused and not self._steps_granted:
                 order = self._wait(trainer)
-            else:
+            elif order is None:
                 order = self._inbox.get_nowait()
                 if order is None:
                     self._steps_granted = max(0, self._steps_granted - 1)
@@ -88,6 +97,10 @@ class Steering:
                 self._emit.origin = order.origin  # after a Stop it stays: the run's end is signed too
                 self._carry_out(order.command, trainer)
                 self._emit.origin = ""
+
+    def _scripted(self, step: int) -> Order | None:
+        """What was set beforehand for this step, unless somebody wants an end."""
+        return None if self._script is None or self._inbox.told_to_stop else self._script(step)
 
     def _wait(self, trainer: Steered) -> Order | None:
         self._watch.stop()

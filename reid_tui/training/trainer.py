@@ -15,7 +15,7 @@ from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import TrainingState
 from reid_tui.training.facts import run_started
 from reid_tui.training.scoring import map_interval
-from reid_tui.training.steering import Signed, Steering, StopTraining
+from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Trainer:
         inbox: CommandBox,
         *,
         steerable: bool,
+        script: Script | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -71,6 +72,7 @@ class Trainer:
             emit: gets every event, in this thread.
             inbox: read between two steps.
             steerable: whether somebody can go on after a divergence; otherwise it ends the run.
+            script: orders set beforehand; a divergence does not end a run that has them.
         """
         self._config = config
         self._dataset = dataset
@@ -80,6 +82,7 @@ class Trainer:
         self._emit = Signed(emit)
         self._inbox = inbox
         self._steerable = steerable
+        self._scripted = script is not None
         images = len(dataset.train)
         self._per_epoch = steps_per_epoch(images, config.batch_size)
         self._total = total_steps(config, images)
@@ -95,7 +98,7 @@ class Trainer:
         self._skipped_in_row = 0
         self._map: float | None = None
         self._watch = Stopwatch()
-        self._steering = Steering(inbox, learner, self._watch, self._emit)
+        self._steering = Steering(inbox, learner, self._watch, self._emit, script)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saved: tuple[int, float, float] | None = None
         self._save_again: tuple[float, str] | None = None
@@ -333,6 +336,8 @@ class Trainer:
         event = ev.Diverged(step=self._step, reason=reason, checkpoint=self._keeper.newest())
         self._emit(event)
         self._skipped_in_row = 0
+        if self._scripted:
+            return None  # whoever steered the run went on
         self._steering.paused = True
         return None if self._steerable else event
 

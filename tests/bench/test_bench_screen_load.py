@@ -46,11 +46,11 @@ def test_a_terminal_is_local_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
 
 def test_a_day_is_what_a_trainer_tells(tmp_path: Path) -> None:
     day = Day(1, tmp_path / "file")
-    assert day.drain() == []
+    assert day.drain() == ([], [])
     day.start()
     state, ticks = RunState(), 0
     while day.alive:
-        state = fold(state, day.drain())
+        state = fold(state, day.drain().live)
         ticks += 1
     assert ticks == 3600 // TICK_S
     assert isinstance(state.ended, ev.Finished)

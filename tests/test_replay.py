@@ -1,0 +1,313 @@
+"""`train --replay`: a run with all its changes is repeated, and both ends are compared bit by bit."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import math
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from reid_tui.cli import run as command_line
+from reid_tui.config import RunOptions
+from reid_tui.data import catalog
+from reid_tui.data.dataset import Dataset
+from reid_tui.data.pairs import EpochPairs
+from reid_tui.engine import run_training
+from reid_tui.runs.directory import locate_run
+from reid_tui.runs.log import read_events
+from reid_tui.runs.replay import Replay
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
+from reid_tui.training.channels import CommandBox
+from reid_tui.training.checkpoint import load_latest, manifests, weights_sha256
+from reid_tui.training.learner import Learner
+from tests.test_headless import lines_of, start_until_step, train
+
+Orders = dict[int, list[cmd.Command]]
+SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 16, "seed": 3}
+STEPS = 24
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def tiny_data(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked for, the small data is found."""
+    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
+
+
+@pytest.fixture
+def say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Replay the run named "run"; gives exit code, stdout and the last line on stderr."""
+
+    def replay(*argv: str, run: str = "run", progress: str = "none") -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = command_line(["train", "--replay", run, "--runs-dir", str(tmp_path), "--progress", progress, *argv])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err.splitlines()[-1]
+
+    return replay
+
+
+def go(folder: Path, orders: Orders, **options: Any) -> ev.AnyEvent:
+    """Train, and give commands when the progress of a step is told: they act from the next step on."""
+    inbox = CommandBox()
+
+    def hear(event: ev.AnyEvent) -> None:
+        if isinstance(event, ev.Progress | ev.Diverged):
+            for command in orders.pop(event.step, ()):
+                inbox.put(command, "attach 42")
+
+    if "resume" not in options:
+        options = {**SETTINGS, "name": "run", **options}
+    return run_training(RunOptions(runs_dir=str(folder), **options), hear, inbox, steerable=True)
+
+
+def told(folder: Path, run: str, *kinds: type[ev.AnyEvent]) -> list[Any]:
+    return [event for event in read_events(locate_run(run, folder) / "events.jsonl") if isinstance(event, kinds)]
+
+
+def turns(folder: Path, run: str) -> list[tuple[int, float]]:
+    return [(event.step, event.new) for event in told(folder, run, ev.MarginChanged, ev.LrChanged)]
+
+
+def digest(folder: Path, run: str) -> str:
+    return weights_sha256(load_latest(locate_run(run, folder) / "checkpoints")[0].tensors)
+
+
+def edit_log(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    path = locate_run("run", folder) / "events.jsonl"
+    lines = [change(json.loads(line)) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines if line is not None))
+
+
+@pytest.fixture
+def steered(tmp_path: Path) -> Path:
+    """Margin and learning rate are turned at several steps; stopped, resumed with another margin, and turned again."""
+    first: Orders = {
+        4: [cmd.SetMargin(1.5)],
+        9: [
+            cmd.Pause(),
+            cmd.ShiftMargin(0.05),
+            cmd.ShiftMargin(-0.1),
+            cmd.Step(),
+            cmd.SetLearningRate(2e-3),
+            cmd.Resume(),
+        ],
+        13: [cmd.SetMargin(0.7), cmd.Stop()],
+    }
+    assert isinstance(go(tmp_path, first), ev.Stopped)
+    second: Orders = {17: [cmd.Evaluate(), cmd.Save(), cmd.SetLearningRate(3e-4)]}
+    assert isinstance(go(tmp_path, second, resume="run", margin=2.0), ev.Finished)
+    return tmp_path
+
+
+def test_a_run_that_was_turned_stopped_and_resumed(steered: Path, say: Say) -> None:
+    code, out, last = say()
+    assert (code, last) == (
+        0,
+        f"replayed 24 steps and 7 changes: weights equal, SHA-256 {digest(steered, 'run')[:12]}…",
+    )
+    assert "all epochs done" in out
+    assert digest(steered, "run-replay") == digest(steered, "run")
+    assert turns(steered, "run-replay") == turns(steered, "run")
+    assert {event.origin for event in told(steered, "run-replay", ev.MarginChanged)} == {
+        "replay of attach 42",
+        "replay of --margin",
+    }
+    one, two = ({e.step: e.loss for e in told(steered, run, ev.Progress)} for run in ("run", "run-replay"))
+    assert one == two
+    assert sorted(two) == list(range(1, STEPS + 1))
+    config = json.loads((locate_run("run-replay", steered) / "config.json").read_text())
+    assert config["asked"]["replay"] == str(locate_run("run", steered))
+
+
+def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:
+    assert say()[0] == 0
+    code, _, last = say("--name", "third", run="run-replay")
+    assert (code, last.partition(":")[0]) == (0, "replayed 24 steps and 7 changes")
+    assert "replay of attach 42" in {event.origin for event in told(steered, "third", ev.MarginChanged)}
+
+
+def test_a_log_that_was_changed_gives_other_weights(steered: Path, say: Say) -> None:
+    edit_log(
+        steered, lambda line: {**line, "new": 1.4} if line["event"] == "margin_changed" and line["step"] == 4 else line
+    )
+    code, _, last = say()
+    assert code == 1
+    here, there = digest(steered, "run-replay"), digest(steered, "run")
+    name = locate_run("run", steered).name
+    assert last == (
+        f"reid-tui: weights differ: SHA-256 {here[:12]}… here, {there[:12]}… in {name} at step 24; "
+        "step 5 was trained with the margin at 1.5, the changes in the log make it 1.4"
+    )
+
+
+def test_where_nothing_explains_it_the_machine_is_compared(steered: Path, say: Say) -> None:
+    def change(line: dict[str, Any]) -> dict[str, Any] | None:
+        if line["event"] == "margin_changed" and line["step"] == 4:
+            return None
+        if line["event"] == "run_started":
+            return {**line, "device": "cuda:0 NVIDIA \x1b[31mH100", "torch": "2.11", "threads": 0}
+        return line if line["event"] != "progress" else None
+
+    edit_log(steered, change)
+    code, _, last = say()
+    assert code == 1
+    assert "; device cpu here, cuda:0 NVIDIA \ufffd[31mH100 there; " in last
+    assert f"; torch {torch.__version__} here, 2.11 there; " in last
+    assert last.endswith(f"; threads {torch.get_num_threads()} here, not recorded there")
+
+
+def test_what_a_crash_took_back_is_not_repeated(tmp_path: Path, say: Say) -> None:
+    lost: Orders = {4: [cmd.SetMargin(1.5)], 11: [cmd.SetMargin(2.5)], 13: [cmd.Stop(save=False)]}
+    go(tmp_path, lost)  # the newest checkpoint is that of step 8
+    go(tmp_path, {8: [], 12: [cmd.SetMargin(1.2)]}, resume="run")
+    assert [event.step for event in told(tmp_path, "run", ev.RunStarted)] == [0, 8]
+    code, _, last = say()
+    assert (code, last.partition(":")[0]) == (0, "replayed 24 steps and 2 changes")
+    assert turns(tmp_path, "run-replay") == [(4, 1.5), (12, 1.2)]
+
+
+def test_a_run_that_is_not_done_is_repeated_to_its_newest_checkpoint(tmp_path: Path, say: Say) -> None:
+    go(tmp_path, {4: [cmd.SetMargin(1.5)], 8: [cmd.SetMargin(1.6)], 10: [cmd.Save()], 12: [cmd.Stop(save=False)]})
+    code, out, last = say("--json")
+    assert (code, last.partition(":")[0]) == (0, "replayed 10 steps and 2 changes")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert (lines[-1]["event"], lines[-1]["step"], lines[-1]["reason"]) == ("stopped", 10, "replay")
+    state = load_latest(locate_run("run-replay", tmp_path) / "checkpoints")[0].manifest.state
+    assert (state.step, state.margin) == (10, 1.6)
+    assert isinstance(go(tmp_path, {}, resume="run-replay"), ev.Finished)
+
+
+def test_more_and_fewer_epochs_given_with_a_resume(tmp_path: Path, say: Say) -> None:
+    go(tmp_path, {3: [cmd.SetLearningRate(2e-3)]}, epochs=1)
+    go(tmp_path, {20: [cmd.Stop()]}, resume="run", epochs=3)
+    go(tmp_path, {}, resume="run", epochs=2)
+    assert told(tmp_path, "run", ev.Finished)[-1].step == 20
+    code, _, last = say()
+    assert (code, last.partition(":")[0]) == (0, "replayed 20 steps and 1 change")
+
+
+def test_steps_that_were_skipped_and_a_divergence_that_was_lived_through(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, taken = Learner.loss, collections.Counter[Learner]()
+
+    def sometimes_infinite(learner: Learner, pairs: EpochPairs) -> torch.Tensor:
+        taken[learner] += 1
+        loss = whole(learner, pairs)
+        return loss * math.inf if taken[learner] in (3, 10, 11, 12) else loss
+
+    monkeypatch.setattr(Learner, "loss", sometimes_infinite)
+    go(tmp_path, {5: [cmd.SetMargin(1.5)], 12: [cmd.SetLearningRate(5e-4), cmd.Resume()]}, epochs=2)
+    assert [event.step for event in told(tmp_path, "run", ev.Diverged)] == [12]
+    assert told(tmp_path, "run", ev.Finished)
+    code, _, last = say()
+    assert (code, last.partition(":")[0]) == (0, "replayed 16 steps and 2 changes"), last
+    assert [event.step for event in told(tmp_path, "run-replay", ev.Diverged)] == [12]
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_as_many_threads_as_the_run_had(threads: Callable[[int], None], tmp_path: Path, say: Say) -> None:
+    threads(2)
+    go(tmp_path, {}, epochs=1)
+    threads(1)
+    assert say()[0] == 0
+    assert [event.threads for event in told(tmp_path, "run-replay", ev.RunStarted)] == [2]
+    assert torch.get_num_threads() == 1
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path, say: Say) -> None:
+    go(tmp_path, {})
+    newest = manifests(locate_run("run", tmp_path) / "checkpoints")[0].with_suffix(".safetensors")
+    newest.write_bytes(newest.read_bytes()[:-5])
+    code, _, last = say()
+    assert (code, last.partition(":")[0]) == (0, "replayed 16 steps and 0 changes")
+    (warned,) = told(tmp_path, "run-replay", ev.Warned)
+    assert "step-00000024.safetensors" in warned.message
+
+
+@pytest.mark.parametrize(
+    ("step", "words"), [(5, "stopped at step 5 of 10: nothing was compared"), (10, "weights equal")]
+)
+def test_a_signal_goes_before_what_is_repeated(step: int, words: str, tmp_path: Path) -> None:
+    go(tmp_path, {10: [cmd.Stop()]})
+    replay, inbox, heard = Replay(locate_run("run", tmp_path)), CommandBox(), list[ev.AnyEvent]()
+
+    def hear(event: ev.AnyEvent) -> None:
+        heard.append(event)
+        if isinstance(event, ev.Progress) and event.step == step:
+            inbox.put(cmd.Stop(reason="SIGTERM"), "SIGTERM")
+
+    end = run_training(RunOptions(runs_dir=str(tmp_path)), hear, inbox, steerable=False, again=replay)
+    assert isinstance(end, ev.Stopped)
+    assert (end.step, end.reason) == (step, "SIGTERM")
+    (started,) = (event for event in heard if isinstance(event, ev.RunStarted))
+    verdict = replay.verdict(end, started)
+    assert verdict is not None
+    assert words in verdict.text
+    assert replay.verdict(ev.Failed(step=step, message=""), started) is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--replay", "nope"], "no run 'nope'"),
+        (["--replay", "run", "--resume", "run"], "give one of the two"),
+        (["--replay", "run", "--margin", "2"], "--margin 2.0 does not fit the run to replay, which has 1.0"),
+        (["--replay", "run", "--steps", "4"], "--steps 4 does not fit the run to replay"),
+        (["--replay", "run", "--epochs", "4"], "--epochs 4 does not fit the run to replay, which has 3"),
+        (["--replay", "unsaved"], "no usable checkpoint"),
+        (["--replay", "unlogged"], "without it no change is known"),
+        (["--replay", "silent"], "tells of no start"),
+        (["--replay", "changed"], "the data of tiny changed since the run"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    argv: list[str], words: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name in {"run", "unsaved", "unlogged", "silent", "changed"} & set(argv):
+        go(tmp_path, {4: [cmd.Stop(save=name != "unsaved")]}, name=name)
+        if name == "unlogged":
+            (locate_run(name, tmp_path) / "events.jsonl").unlink()
+        if name == "silent":
+            (locate_run(name, tmp_path) / "events.jsonl").write_text("{}\n")
+        if name == "changed":
+            monkeypatch.setattr(catalog, "load", lambda *_: dataclasses.replace(tiny, fingerprint="0" * 64))
+    before = sorted(tmp_path.rglob("*"))
+    code = command_line(["train", "--runs-dir", str(tmp_path), "--progress", "none", *argv])
+    captured = capsys.readouterr()
+    assert (code, captured.out, captured.err.count("\n")) == (2, "", 1), captured.err
+    assert words in captured.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_processes_one_of_them_killed(tmp_path: Path) -> None:
+    process = start_until_step(tmp_path, 6)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    steps = load_latest(locate_run("run", tmp_path) / "checkpoints")[0].manifest.state.step
+    assert (
+        train(tmp_path, "--resume", "run", "--margin", "1.3", "--lr", "5e-4", "--steps", str(steps + 6)).returncode == 0
+    )
+    done = train(tmp_path, "--replay", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert lines_of(done.stdout)[-1]["step"] == steps + 6
+    assert re.search(
+        rf"replayed {steps + 6} steps and 2 changes: weights equal, SHA-256 [0-9a-f]{{12}}…$", done.stderr.strip()
+    )
