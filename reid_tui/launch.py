@@ -54,6 +54,7 @@ def tethered(work: Callable[[Tether], int]) -> int:
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    settings = _terminal_settings()
     reading, writing = os.pipe()
     with _held_back(FORWARDED):
         child = os.fork()
@@ -62,7 +63,7 @@ def tethered(work: Callable[[Tether], int]) -> int:
                 signal.signal(number, lambda number, _frame: _hand_on(child, number))
     if child:
         os.close(writing)
-        return _wait(child, reading)
+        return _wait(child, reading, settings)
     os.close(reading)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing to save yet
     return work(Tether(writing))
@@ -82,8 +83,7 @@ def _hand_on(child: int, number: int) -> None:
         os.kill(child, number)
 
 
-def _wait(child: int, reading: int) -> int:
-    settings = _terminal_settings()
+def _wait(child: int, reading: int, settings: list[Any] | None) -> int:
     line = b""
     while part := os.read(reading, _LONGEST):
         line += part
