@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import pty
-import select
 import signal
-import struct
 import subprocess
-import sys
-import termios
-import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reid_tui.training.checkpoint import load_latest
+from tests.ptys import Pty
 
 RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
 
 
-class Pty:
-    """A command in a terminal of its own, read by a thread until `close` or `stop_reading`."""
+Start = Callable[..., Pty]
 
-    def __init__(self, folder: Path, *argv: str) -> None:
-        self.folder = folder
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "reid_tui", *argv, *RUN, "--runs-dir", str(folder)],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(slave)
-        self._reading = True
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
 
-    def _read(self) -> None:
-        while self._reading:
-            readable, _, _ = select.select([self._master], [], [], 0.02)
-            try:
-                if readable and not os.read(self._master, 65536):
-                    return
-            except OSError:
-                return
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the small run in a terminal; everything is ended with the test."""
+    started: list[Pty] = []
 
-    def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+    def start_one(folder: Path, *argv: str) -> Pty:
+        started.append(Pty(folder, *argv, *RUN))
+        return started[-1]
 
-    def stop_reading(self) -> None:
-        self._reading = False
-
-    def close(self) -> None:
-        """Hang up: the kernel sends SIGHUP to the command."""
-        self._reading = False
-        self._reader.join()
-        os.close(self._master)
-
-    def events(self) -> list[dict[str, Any]]:
-        logs = list(self.folder.glob("*/events.jsonl"))
-        return [json.loads(line) for line in logs[0].read_text().splitlines()] if logs else []
-
-    def until(self, event: str, seconds: float = 60, step: int = 0) -> None:
-        deadline = time.monotonic() + seconds
-        while not any(line["event"] == event and line["step"] >= step for line in self.events()):
-            assert time.monotonic() < deadline, f"no {event} within {seconds} s"
-            assert self.process.poll() is None, f"ended with {self.process.returncode}"
-            time.sleep(0.05)
+    yield start_one
+    for terminal in started:
+        terminal.end()
 
 
 def whole(terminal: Pty) -> None:
@@ -88,8 +43,8 @@ def whole(terminal: Pty) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["loading", "started", "training", "dialog", "unread"])
-def test_the_dashboards_terminal_goes_away(moment: str, tmp_path: Path) -> None:
-    terminal = Pty(tmp_path)
+def test_the_dashboards_terminal_goes_away(moment: str, start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path)
     if moment == "loading":
         time.sleep(1.5)
     else:
@@ -107,8 +62,8 @@ def test_the_dashboards_terminal_goes_away(moment: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_on_hangup_stop_stops(tmp_path: Path) -> None:
-    terminal = Pty(tmp_path, "--on-hangup", "stop")
+def test_on_hangup_stop_stops(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, "--on-hangup", "stop")
     terminal.until("progress", step=2)
     terminal.close()
     assert terminal.process.wait(60) == 129
@@ -117,8 +72,8 @@ def test_on_hangup_stop_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_paused_run_stays_paused(tmp_path: Path) -> None:
-    terminal = Pty(tmp_path)
+def test_a_paused_run_stays_paused(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path)
     terminal.until("progress", step=2)
     terminal.press(" ")
     terminal.until("paused")
@@ -132,8 +87,8 @@ def test_a_paused_run_stays_paused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_screen_a_signal_still_saves(tmp_path: Path) -> None:
-    terminal = Pty(tmp_path)
+def test_without_a_screen_a_signal_still_saves(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path)
     terminal.until("run_started")
     terminal.close()
     time.sleep(0.5)
@@ -143,8 +98,8 @@ def test_without_a_screen_a_signal_still_saves(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_headless_on_a_terminal_that_goes_away(tmp_path: Path) -> None:
-    terminal = Pty(tmp_path, "train")
+def test_headless_on_a_terminal_that_goes_away(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, "train")
     terminal.until("progress", step=2)
     terminal.close()
     whole(terminal)
@@ -152,8 +107,8 @@ def test_headless_on_a_terminal_that_goes_away(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("argv", [(), ("train",)])
-def test_sigusr1_saves_and_goes_on(argv: tuple[str, ...], tmp_path: Path) -> None:
-    terminal = Pty(tmp_path, *argv)
+def test_sigusr1_saves_and_goes_on(argv: tuple[str, ...], start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, *argv)
     terminal.until("progress", step=2)
     terminal.process.send_signal(signal.SIGUSR1)
     terminal.until("checkpoint_saved", step=2)
