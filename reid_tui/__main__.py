@@ -13,7 +13,7 @@ def main() -> None:
     from reid_tui.cli import run
 
     code = run(sys.argv[1:])
-    if "torch" in sys.modules:
+    if any(name.partition(".")[0] == "torch" for name in sys.modules):  # an import broken off leaves only parts of it
         # Taking torch down takes the interpreter over a second, and a thread in a native call could keep it for ever.
         logging.shutdown()
         with contextlib.suppress(OSError):

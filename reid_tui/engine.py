@@ -52,8 +52,8 @@ CHANGEABLE = frozenset({"epochs", "steps", "eval_every"})
 """What a resumed run may do otherwise without being another run."""
 
 
-class _StopLoadingError(Exception):
-    """Told to stop before training began."""
+class StopLoading(BaseException):
+    """Told to stop before training began. Also raised out of a signal handler: no `except Exception` may swallow it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -96,7 +96,7 @@ def run_training(
         end: AnyEvent
         try:
             return _run(options, recorder, replay, again, inbox, resources, steerable=steerable)
-        except _StopLoadingError as stop:
+        except StopLoading as stop:
             end = Stopped(step=recorder.step, reason=stop.reason, saved=False)
         except ReidTuiError as error:
             end = Failed(step=recorder.step, message=str(error), exit_code=error.exit_code)
@@ -323,7 +323,7 @@ def _stop_if_told(inbox: CommandBox) -> None:
     waiting = []
     while (order := inbox.get_nowait()) is not None:
         if isinstance(order.command, cmd.Stop):
-            raise _StopLoadingError(order.command.reason)
+            raise StopLoading(order.command.reason)
         waiting.append(order)
     for order in waiting:
         inbox.put(*order)

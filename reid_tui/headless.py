@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from reid_tui.engine import run_training
+from reid_tui.engine import StopLoading, run_training
 from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
@@ -150,6 +150,8 @@ class Follower:
         self._talk = talk
         self._as_json = as_json
         self.state = RunState()
+        self.loading = False
+        """Whether torch and the data are still being brought in: nothing is lost by breaking that off."""
 
     def close(self) -> None:
         """End the talk."""
@@ -160,6 +162,7 @@ class Follower:
         if self._as_json:
             self._write(event)
         self.state = fold(self.state, [event])
+        self.loading = isinstance(event, ev.PhaseChanged) and event.phase in ("importing", "loading")
         try:
             self._talk.tell(event, self.state)
         except OSError:  # whoever read stderr is gone; the log has it all
@@ -192,7 +195,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     console = Patient(stderr=True, highlight=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
-    stopper = _stopper(inbox)
+    stopper = _stopper(inbox, follower)
     handlers = {
         signal.SIGINT: stopper,
         signal.SIGTERM: stopper,
@@ -248,7 +251,7 @@ def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
             return NoTalk()
 
 
-def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
+def _stopper(inbox: CommandBox, follower: Follower) -> Callable[[int, FrameType | None], None]:
     asked = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -258,6 +261,8 @@ def _stopper(inbox: CommandBox) -> Callable[[int, FrameType | None], None]:
             os.write(2, b"\nreid-tui: stopped at once, nothing more is saved\n")
             os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
         asked = True
+        if follower.loading:
+            raise StopLoading(name)
         os.write(2, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n".encode())
         inbox.put(cmd.Stop(save=True, reason=name), name)
 

@@ -1,0 +1,91 @@
+"""SIGTERM at moments that take long: the command ends by itself, saved where there is something to save."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reid_tui.cli import run
+from reid_tui.data import catalog
+from reid_tui.training.checkpoint import load_latest
+from tests.conftest import fashion_mnist_is_here, miss
+
+Line = dict[str, Any]
+COMMAND = [
+    sys.executable,
+    "-W",
+    "error",
+    "-m",
+    "reid_tui",
+    "train",
+    "--data",
+    "fashion-mnist",
+    "--device",
+    "cpu",
+    "--json",
+]
+
+
+def phase(name: str, detail: str = "") -> Callable[[Line], bool]:
+    return lambda line: line["event"] == "phase_changed" and (line["phase"], line["detail"]) == (name, detail)
+
+
+def told_at(moment: Callable[[Line], bool], folder: Path, *argv: str) -> tuple[int, list[Line]]:
+    """Send SIGTERM as soon as a line fits; gives the exit code and all lines."""
+    if not fashion_mnist_is_here():
+        miss("Fashion-MNIST is not on this machine")
+    process = subprocess.Popen(
+        [*COMMAND, "--runs-dir", str(folder), *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    lines = []
+    for text in process.stdout:
+        lines.append(json.loads(text))
+        if moment(lines[-1]):
+            process.send_signal(signal.SIGTERM)
+            break
+    out, err = process.communicate(timeout=60)
+    assert moment(lines[-1]), err
+    return process.returncode, [*lines, *map(json.loads, out.splitlines())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("detail", "argv", "step"),
+    [("", ("--epochs", "5"), 0), ("all test images", ("--steps", "3"), 3)],
+    ids=["sample", "all"],
+)
+def test_an_evaluation_is_broken_off(detail: str, argv: tuple[str, ...], step: int, tmp_path: Path) -> None:
+    code, lines = told_at(phase("evaluating", detail), tmp_path, *argv)
+    last = lines[-1]
+    assert (code, last["event"], last["reason"], last["step"], last["saved"]) == (143, "stopped", "SIGTERM", step, True)
+    assert [line["step"] for line in lines if line["event"] == "evaluated"] == [0] * (step > 0)
+    assert load_latest(next(tmp_path.iterdir()) / "checkpoints")[0].manifest.state.step == step
+
+
+@pytest.mark.slow
+def test_loading_is_broken_off_and_leaves_nothing(tmp_path: Path) -> None:
+    code, lines = told_at(phase("importing", "starting torch"), tmp_path)
+    assert (code, lines[-1]["event"], lines[-1]["saved"]) == (143, "stopped", False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_loads_is_broken_off_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slow(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("loading went on")
+
+    monkeypatch.setattr(catalog, "load", slow)
+    assert run(["train", "--runs-dir", str(tmp_path), "--json"]) == 143
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", False)
+    assert list(tmp_path.iterdir()) == []
