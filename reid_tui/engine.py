@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,7 @@ def _run(
         run, lock = resumed.run, resumed.lock
     else:
         run = create_run(Path(options.runs_dir), options.name or (again.name if again else dataset.name))
+        resources.callback(_discard_unbegun, run)
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
@@ -200,6 +202,12 @@ def _listen(run: RunDirectory, lock: RunLock, inbox: CommandBox, resources: cont
     except OSError as error:
         return f"no control socket: {error.strerror or error}"
     return ""
+
+
+def _discard_unbegun(run: RunDirectory) -> None:
+    """Leave no folder behind in which nothing was written down."""
+    if not run.config.exists() and not (run.log.exists() and run.log.stat().st_size):
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) -> Failed:

@@ -14,6 +14,8 @@ import pytest
 
 from reid_tui.cli import run
 from reid_tui.data import catalog
+from reid_tui.data.dataset import Dataset
+from reid_tui.training import learner
 from reid_tui.training.checkpoint import load_latest
 from tests.conftest import fashion_mnist_is_here, miss
 
@@ -77,14 +79,16 @@ def test_loading_is_broken_off_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("what", ["data", "network"])
 def test_what_loads_is_broken_off_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    what: str, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def slow(*_: object) -> None:
         signal.raise_signal(signal.SIGTERM)
         raise AssertionError("loading went on")
 
-    monkeypatch.setattr(catalog, "load", slow)
+    monkeypatch.setattr(catalog, "load", slow if what == "data" else lambda *_: tiny)
+    monkeypatch.setattr(learner, "Learner", slow)
     assert run(["train", "--runs-dir", str(tmp_path), "--json"]) == 143
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", False)
