@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.tui.mishap import Mishap
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,13 +26,19 @@ class TitleBar:
     def __init__(self) -> None:
         self._due = 0.0
         self._shown = ""
+        self._mishap = Mishap("the title")
 
     def update(self, state: RunState, now: float, write: Callable[[str], object]) -> None:
         """Bring it up to date; `now` in seconds."""
         if now < self._due:
             return
         self._due = now + _EVERY
-        if (title := terminal_title(state)) != self._shown:
+        try:
+            title = terminal_title(state)
+        except Exception as error:
+            self._mishap.note(error)
+            return
+        if title != self._shown:
             self._shown = title
             write(title_sequence(title))
 

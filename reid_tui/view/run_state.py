@@ -103,7 +103,8 @@ class RunState:
         """Seconds of training left at the present rate, NaN while that is not known."""
         if self.ended or not self.step or not self.pairs_seen or not self.pairs_per_s > 0:
             return math.nan
-        return max(self.total_steps - self.step, 0) * (self.pairs_seen / self.step) / self.pairs_per_s
+        left = max(self.total_steps - self.step, 0) * (self.pairs_seen / self.step) / self.pairs_per_s
+        return left if math.isfinite(left) else math.nan
 
     @property
     def epoch_text(self) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.segment import Segment
 from rich.text import Text
 from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import RenderOptions
 from textual.widget import Widget
+
+from reid_tui.tui.mishap import Mishap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +33,7 @@ class Canvas(Widget):
         self._lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
         self._drawn_for: tuple[int, Style, str] | None = None
+        self._row_mishap = Mishap("a row")
 
     @property
     def text(self) -> str:
@@ -56,8 +60,16 @@ class Canvas(Widget):
             self._drawn_for = drawn_for
         strip = self._strips.get(y)
         if strip is None:
-            strip = self._strips[y] = self._strip(_at(self._lines, y), width, style)
+            strip = self._strips[y] = self._safe_strip(_at(self._lines, y), width, style)
         return strip
+
+    def _safe_strip(self, line: Line, width: int, style: Style) -> Strip:
+        """An exception while Textual paints would end the app."""
+        try:
+            return self._strip(line, width, style)
+        except Exception as error:
+            text = self._row_mishap.note(error)
+            return Strip([Segment(text, style.rich_style)]).adjust_cell_length(width, style.rich_style)
 
     def _strip(self, line: Line, width: int, style: Style) -> Strip:
         base = style.rich_style

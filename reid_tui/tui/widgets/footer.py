@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from textual.content import Content
 
 from reid_tui.tui.keys import KEYS
+from reid_tui.tui.mishap import Mishap
 from reid_tui.tui.widgets.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -46,9 +47,19 @@ class Footer(Canvas):
     def __init__(self) -> None:
         super().__init__(id="footer")
         self._spans: list[tuple[int, int, str]] = []
+        self._mishap = Mishap("the footer")
 
     def update(self, frame: Frame) -> None:
         """Show the hints of the moment; nothing is repainted while they stay the same."""
+        try:
+            self._show_hints(frame)
+        except Exception as error:
+            self._spans = []
+            self.show([Content.styled(f" {self._mishap.note(error)}", "$text-error")])
+        else:
+            self._mishap.over()
+
+    def _show_hints(self, frame: Frame) -> None:
         found = hints(frame.state)
         length = sum(len(label) + 1 + len(word) for label, word, _ in found)
         gap = 3 if length + 3 * len(found) <= self.size.width else 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.content import Content
 
+from reid_tui.tui.mishap import Mishap
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.text import UNKNOWN, count, duration, fit, rate
@@ -48,6 +49,7 @@ class Header(Canvas):
     def __init__(self, interval: float) -> None:
         super().__init__(id="header")
         self._pace = Pace(interval)
+        self._mishap = Mishap("the header")
         self._drawn: tuple[object, RunState] | None = None
 
     def update(self, frame: Frame, now: float, *, patient: bool) -> bool:
@@ -59,7 +61,12 @@ class Header(Canvas):
             return False
         self._drawn = (urgent, state)
         self._pace.drawn(now, 0.0)
-        self.show([identity_line(state, width), progress_line(state, width)])
+        try:
+            self.show([identity_line(state, width), progress_line(state, width)])
+        except Exception as error:
+            self.show([Content.styled(f" {self._mishap.note(error)}", "$text-error")])
+        else:
+            self._mishap.over()
         return not hurried
 
 

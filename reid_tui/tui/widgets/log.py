@@ -76,8 +76,7 @@ class LogPanel(Panel):
         lowest = oldest + min(self.canvas.size.height, len(state.log))
         bottom = max((self._bottom or state.log_count) + by, lowest)
         self._bottom = None if bottom >= state.log_count else bottom
-        self.draw(self._frame)
-        self._label(self._frame)
+        self.redraw(self._frame)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Older lines."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ from textual.widget import Widget
 
 from reid_tui.text import printable
 from reid_tui.tui.layout import PANELS
+from reid_tui.tui.mishap import Mishap
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from reid_tui.tui.frame import Frame
-
-_LOG = logging.getLogger(__name__)
 
 
 class Panel(Widget):
@@ -44,7 +42,7 @@ class Panel(Widget):
         self._drawn: tuple[Any, Any] | None = None
         self._frame_text = ("", "")
         self._edge: int | None = None
-        self._failing = ""
+        self._mishap = Mishap(f"the {self.key} panel")
 
     def compose(self) -> ComposeResult:
         """The canvas; a subclass may add to it."""
@@ -83,23 +81,33 @@ class Panel(Widget):
         size = self.canvas.size
         if not size.width or not size.height:
             return False
-        urgent = (self.urgent(frame), frame.style, frame.tabs, size)
-        routine = self.routine(frame)
+        try:
+            urgent = (self.urgent(frame), frame.style, frame.tabs, size)
+            routine = self.routine(frame)
+        except Exception as error:
+            self._show_mishap(error)
+            self._drawn = None
+            return False
         if self._drawn == (urgent, routine):
             return False
         hurried = self._drawn is None or self._drawn[0] != urgent
         if not hurried and (patient or not self._pace.due(now)):
             return False
         began = cost_clock()
-        try:
-            self.draw(frame)
-            self._label(frame)
-            self._failing = ""
-        except Exception as error:
-            self._show_failure(error)
+        self.redraw(frame)
         self._drawn = (urgent, routine)
         self._pace.drawn(now, cost_clock() - began)
         return not hurried
+
+    def redraw(self, frame: Frame) -> None:
+        """Draw at once, or show why that is not possible."""
+        try:
+            self.draw(frame)
+            self._label(frame)
+        except Exception as error:
+            self._show_mishap(error)
+        else:
+            self._mishap.over()
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual's, but a new title or value repaints its own edge of the frame alone."""
@@ -131,12 +139,8 @@ class Panel(Widget):
             self.border_subtitle = Content(value)
         self._edge = None
 
-    def _show_failure(self, error: Exception) -> None:
-        """The error stands in the panel; the log gets the traceback once."""
-        text = f"{type(error).__name__}: {printable(error, 400)}"
-        if text != self._failing:
-            _LOG.exception("the %s panel cannot be drawn", self.key)
-        self._failing = text
+    def _show_mishap(self, error: Exception) -> None:
+        text = self._mishap.note(error)
         width = max(self.canvas.size.width, 1)
         lines: list[str | Content] = [Content.styled("this panel cannot be drawn", "$text-error bold"), ""]
         lines += [Content.styled(text[i : i + width], "$text-error") for i in range(0, len(text), width)]
