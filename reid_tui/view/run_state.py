@@ -126,7 +126,8 @@ class RunState:
     @property
     def scores(self) -> Evaluated | None:
         """The newest scores of `split`."""
-        return next((item for item in reversed(self.history.evaluations) if item.split == self.split), None)
+        split = self.split
+        return next((item for item in reversed(self.history.evaluations) if item.split == split), None)
 
     @property
     def scores_before(self) -> Evaluated | None:
@@ -139,7 +140,8 @@ class RunState:
     @property
     def best(self) -> Evaluated | None:
         """The evaluation of `split` with the highest mAP."""
-        items = [item for item in self.history.evaluations if item.split == self.split and math.isfinite(item.map)]
+        split = self.split
+        items = [item for item in self.history.evaluations if item.split == split and math.isfinite(item.map)]
         return max(items, key=lambda item: item.map, default=None)
 
     @property

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from reid_tui.training.events import (
     CheckpointSaved,
     Diverged,
@@ -81,6 +83,16 @@ def test_scores_on_other_images_are_no_change() -> None:
     assert {row.label: row.delta for row in number_rows(fold(RunState(), events[:3]))}["mAP"] == "+0.100"
     rows = {row.label: row for row in number_rows(fold(RunState(), events))}
     assert (rows["mAP"].value, rows["mAP"].delta) == ("0.490", "")
+
+
+def test_the_work_does_not_grow_with_the_square_of_the_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    split = RunState.split
+    monkeypatch.setattr(RunState, "split", property(lambda state: asked.append(1) or split.fget(state)))
+    state = fold(RunState(), [started(), *(evaluated(step) for step in range(500))])
+    assert number_rows(state)
+    assert state.best is not None
+    assert len(asked) < 50
 
 
 def test_trend() -> None:
