@@ -65,8 +65,7 @@ def _images(templates: np.ndarray, each: int, rng: np.random.Generator) -> Image
     return ImageSet(np.ascontiguousarray(images[order]), identities[order])
 
 
-@pytest.fixture(scope="session")
-def tiny() -> Dataset:
+def tiny_dataset() -> Dataset:
     """Six noisy patterns: 120 training and 60 test images of 28x28."""
     rng = np.random.default_rng(7)
     templates = rng.integers(0, 256, size=(IDENTITIES, 1, 28, 28)).astype(np.float64)
@@ -75,6 +74,12 @@ def tiny() -> Dataset:
     return Dataset(
         "tiny", train, test, names, names, "made for tests", unseen=False, fingerprint=fingerprint(train, test)
     )
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    """The same for every test."""
+    return tiny_dataset()
 
 
 @pytest.fixture

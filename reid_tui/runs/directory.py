@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,9 @@ def locate_run(spec: str, runs_dir: Path) -> Path:
 
 
 def tidy(run: RunDirectory) -> None:
-    """Remove what a killed process left half written. Only for who holds the run's lock: others may be writing.
+    """Remove what a killed process left half written or half removed.
+
+    Only for who holds the run's lock: others may be writing.
 
     Raises:
         OSError: a folder cannot be written to.
@@ -142,3 +145,6 @@ def tidy(run: RunDirectory) -> None:
     for folder in (run.path, run.checkpoints, run.embeddings):
         folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         remove_temporaries(folder)
+    for path in run.checkpoints.glob("step-*.safetensors"):
+        if not os.path.lexists(path.with_suffix(".json")):
+            path.unlink(missing_ok=True)

@@ -5,67 +5,49 @@ A checkpoint counts only when its manifest is there and agrees with the file. No
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import json
 import platform
 import re
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import safetensors
 import safetensors.torch
 import torch
 
 from reid_tui import __version__
-from reid_tui.config import RunConfig
 from reid_tui.errors import CheckpointError
-from reid_tui.files import write_whole
+from reid_tui.files import read_regular, write_whole
+from reid_tui.text import printable
+from reid_tui.training.manifest import SCHEMA, Manifest, TrainingState, encode, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
 
-SCHEMA: Final = 1
-LARGEST_MANIFEST: Final = 2**20
+    from reid_tui.config import RunConfig
+
+__all__ = [
+    "Checkpoint",
+    "Manifest",
+    "TrainingState",
+    "load_checkpoint",
+    "load_latest",
+    "manifests",
+    "prune",
+    "read_manifest",
+    "save_checkpoint",
+    "versions",
+]
+
+LARGEST: Final = 2 * 2**30
+"""Bytes of tensors: 178 million parameters in float32 with Adam's two averages. Larger files are not even read."""
+LARGEST_HEADER: Final = 2**20
+"""Bytes of names and shapes: some ten thousand tensors."""
 KEPT: Final = 3
 _STEM: Final = re.compile(r"step-\d{8,12}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingState:
-    """Where training stands, apart from tensors. Pairs come from (seed, epoch), so there is no generator state."""
-
-    step: int
-    """Steps done; epoch and position in it follow from this, the data and the batch size."""
-    epoch_loss_sum: float
-    """Sum over the pairs of the running epoch."""
-    epoch_pairs: int
-    """Pairs in that sum."""
-    pairs_seen: int
-    margin: float
-    lr: float
-    skipped: int
-    skipped_in_row: int
-    wall_s: float
-    map: float | None
-    """mAP of the last evaluation at this step, for keeping the best."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What stands beside the tensors."""
-
-    file: str
-    size: int
-    sha256: str
-    reason: str
-    keep: bool
-    """Asked for by a person: never removed."""
-    state: TrainingState
-    config: RunConfig
-    data_fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +78,9 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint, durable on return.
 
+    The manifest comes last. Where a step is saved again and its tensors differ, the manifest comes first and carries
+    the one before: whichever tensors are found, one of the two fits.
+
     Args:
         folder: the run's checkpoints.
         tensors: contiguous, on the CPU.
@@ -111,81 +96,40 @@ def save_checkpoint(
         OSError: nothing valid is lost.
     """
     content = safetensors.torch.save(tensors)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"{len(content)} bytes, at most {LARGEST} can be read again")
     path = folder / f"step-{state.step:08d}.safetensors"
+    beside = path.with_suffix(".json")
+    before = _verified(beside)
     manifest = {
         "schema": SCHEMA,
         "file": path.name,
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "reason": reason,
-        "keep": reason == "asked" or _is_kept(path.with_suffix(".json")),
+        "keep": reason == "asked" or (before is not None and before.keep),
         "state": asdict(state),
         "config": config.to_json(),
         "data_fingerprint": data_fingerprint,
         "versions": versions(),
     }
-    write_whole(path, content)
-    write_whole(path.with_suffix(".json"), json.dumps(manifest, indent=2).encode() + b"\n")
+    if before is None:
+        write_whole(path, content)
+        write_whole(beside, encode(manifest))
+    elif before.sha256 == manifest["sha256"]:
+        write_whole(beside, encode(manifest))
+    else:
+        write_whole(beside, encode({**manifest, "replaces": asdict(replace(before, replaces=None))}))
+        write_whole(path, content)
     return path
 
 
-def _is_kept(manifest_path: Path) -> bool:
+def _verified(manifest_path: Path) -> Manifest | None:
+    """The manifest in force of a checkpoint that could be loaded, None where there is none."""
     try:
-        return read_manifest(manifest_path).keep
+        return _read_verified(manifest_path)[0]
     except CheckpointError:
-        return False
-
-
-def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest, not the tensors.
-
-    Raises:
-        CheckpointError: missing, too large, no JSON, or not of this schema.
-    """
-    try:
-        with path.open("rb") as file:
-            manifest = _parse(file.read(LARGEST_MANIFEST + 1))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path.name}: {error}") from error
-    if manifest.file != f"{path.stem}.safetensors" or manifest.state.step != int(path.stem.removeprefix("step-")):
-        raise CheckpointError(f"{path.name}: it describes another file")
-    return manifest
-
-
-def _parse(content: bytes) -> Manifest:
-    if len(content) > LARGEST_MANIFEST:
-        raise ValueError("larger than 1 MiB")
-    value = json.loads(content)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise ValueError(f"not a manifest of schema {SCHEMA}")
-    state = TrainingState(**_typed(TrainingState, value["state"]))
-    config = RunConfig(**_typed(RunConfig, value["config"]))
-    return Manifest(**_typed(Manifest, {**value, "state": state, "config": config}))
-
-
-_CHECKS: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,),
-    "int | None": (int, type(None)),
-    "float": (float, int),
-    "float | None": (float, int, type(None)),
-    "str": (str,),
-    "bool": (bool,),
-    "TrainingState": (TrainingState,),
-    "RunConfig": (RunConfig,),
-}
-
-
-def _typed(kind: type[Any], value: Any) -> dict[str, Any]:  # noqa: ANN401
-    """The fields of dataclass `kind` out of untrusted JSON, each of its declared type."""
-    if not isinstance(value, dict):
-        raise TypeError(f"{kind.__name__} is no object")
-    result = {}
-    for item in fields(kind):
-        found = value[item.name]
-        if not isinstance(found, _CHECKS[str(item.type)]) or (isinstance(found, bool) and item.type != "bool"):
-            raise TypeError(f"{item.name} has the wrong type")
-        result[item.name] = found
-    return result
+        return None
 
 
 def load_checkpoint(manifest_path: Path) -> Checkpoint:
@@ -194,22 +138,34 @@ def load_checkpoint(manifest_path: Path) -> Checkpoint:
     Raises:
         CheckpointError: it does not verify.
     """
+    manifest, content = _read_verified(manifest_path)
+    try:
+        header = int.from_bytes(content[:8], "little")
+        if not 2 <= header <= LARGEST_HEADER:
+            raise ValueError(f"a header of {header} bytes")  # noqa: TRY301
+        tensors = safetensors.torch.load(content)
+    except Exception as error:  # shapes and types of a stranger: the libraries refuse them in many ways
+        raise CheckpointError(f"{manifest.file}: no safetensors file: {printable(error, 200)}") from error
+    return Checkpoint(manifest, tensors)
+
+
+def _read_verified(manifest_path: Path) -> tuple[Manifest, bytes]:
+    """A manifest, or the one that it replaces, and the file that it describes to the byte."""
     manifest = read_manifest(manifest_path)
+    candidates = [item for item in (manifest, manifest.replaces) if item is not None]
     path = manifest_path.with_name(manifest.file)
     try:
-        if path.stat().st_size != manifest.size:
-            raise CheckpointError(f"{path.name}: {path.stat().st_size} bytes instead of {manifest.size}")
-        content = path.read_bytes()
+        size = path.stat().st_size
+        if size not in [item.size for item in candidates]:
+            raise CheckpointError(f"{path.name}: {size} bytes instead of {manifest.size}")
+        content = read_regular(path, LARGEST)
     except OSError as error:
-        raise CheckpointError(f"{path.name}: {error.strerror}") from error
+        raise CheckpointError(f"{path.name}: {error.strerror or error}") from error
     found = hashlib.sha256(content).hexdigest()
-    if found != manifest.sha256:
-        raise CheckpointError(f"{path.name}: SHA-256 is {found[:12]}…, the manifest says {manifest.sha256[:12]}…")
-    try:
-        tensors = safetensors.torch.load(content)
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path.name}: no safetensors file: {error}") from error
-    return Checkpoint(manifest, tensors)
+    for item in candidates:
+        if found == item.sha256:
+            return item, content
+    raise CheckpointError(f"{path.name}: SHA-256 is {found[:12]}…, the manifest says {manifest.sha256[:12]}…")
 
 
 def weights_sha256(tensors: dict[str, Tensor]) -> str:
@@ -254,8 +210,14 @@ def load_latest(folder: Path) -> tuple[Checkpoint, list[str]]:
     raise CheckpointError(f"no usable checkpoint in {str(folder)!r}{why}; start a new run")
 
 
-def prune(folder: Path) -> None:
+def prune(folder: Path, newest: int) -> None:
     """Remove all but the last `KEPT`, the best by mAP, and those that a person asked for.
+
+    A checkpoint of a step beyond the newest is one that a resume passed over: it neither counts nor goes.
+
+    Args:
+        folder: the run's checkpoints.
+        newest: step of the one saved last.
 
     Raises:
         OSError: a file cannot be removed.
@@ -263,13 +225,16 @@ def prune(folder: Path) -> None:
     found = []
     for path in manifests(folder):
         try:
-            found.append((path, read_manifest(path)))
-        except CheckpointError:
+            manifest = read_manifest(path)
+            complete = path.with_suffix(".safetensors").stat().st_size == manifest.size
+        except (CheckpointError, OSError):
             continue
+        if complete and manifest.state.step <= newest:
+            found.append((path, manifest))
     scored = [(manifest.state.map, path) for path, manifest in found if manifest.state.map is not None]
     best = max(scored, key=lambda item: item[0])[1] if scored else None
     automatic = [path for path, manifest in found if not manifest.keep]
     for path in automatic[KEPT:]:
         if path != best:
-            path.unlink()
+            path.unlink()  # first: without its manifest a checkpoint is none
             path.with_suffix(".safetensors").unlink()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import io
-from typing import TYPE_CHECKING
+import logging
+import re
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
     from reid_tui.config import RunConfig
     from reid_tui.training.scoring import Picture
 
+LOGGER = logging.getLogger("reid_tui")
+SNAPSHOTS: Final = 200
+"""Most moments of the map that a run keeps, resumed or not."""
+_SNAPSHOT: Final = re.compile(r"step-(\d{8,12})\.npz")
+
 
 class Keeper:
     """Writes into a run's folders. Paths that it returns are relative to the run."""
@@ -28,6 +36,9 @@ class Keeper:
         self._embeddings = embeddings
         self._config = config
         self._data_fingerprint = data_fingerprint
+        found = (_SNAPSHOT.fullmatch(path.name) for path in embeddings.iterdir())
+        self._moments = sorted(int(match[1]) for match in found if match)
+        """Steps of the snapshots on disk."""
 
     def save(self, tensors: dict[str, Tensor], state: TrainingState, reason: str) -> str:
         """Write a checkpoint and remove those that need not be kept.
@@ -36,7 +47,10 @@ class Keeper:
             OSError: the disk did not take it; what was there before still is.
         """
         path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason)
-        prune(self._checkpoints)
+        try:
+            prune(self._checkpoints, state.step)
+        except OSError as error:  # the checkpoint is there; the next save tries again
+            LOGGER.warning("an old checkpoint could not be removed: %s", error)
         return f"{self._checkpoints.name}/{path.name}"
 
     def newest(self) -> str:
@@ -47,11 +61,28 @@ class Keeper:
     def snapshot(self, step: int, picture: Picture) -> str:
         """Keep a picture of the map: npz with `points` (N, 2) float32 and `identities` (N,) int64.
 
+        Of more than `SNAPSHOTS` the one whose neighbours lie closest together goes; the first one and this one stay.
+
         Raises:
             OSError: the disk did not take it.
         """
-        path = self._embeddings / f"step-{step:08d}.npz"
+        self._make_room(step)
+        path = self._path(step)
         content = io.BytesIO()
         np.savez(content, points=picture.points, identities=picture.identities)
         write_whole(path, content.getvalue(), durable=False)
+        if step not in self._moments:
+            bisect.insort(self._moments, step)
         return f"{self._embeddings.name}/{path.name}"
+
+    def _path(self, step: int) -> Path:
+        return self._embeddings / f"step-{step:08d}.npz"
+
+    def _make_room(self, step: int) -> None:
+        """Remove snapshots until there is room for one of this step."""
+        while len(self._moments) >= SNAPSHOTS and step not in self._moments:
+            later = [*self._moments[2:], max(step, self._moments[-1])]
+            gaps = [after - before for before, after in zip(self._moments, later, strict=False)]
+            oldest_closest = gaps.index(min(gaps)) + 1
+            self._path(self._moments[oldest_closest]).unlink(missing_ok=True)
+            del self._moments[oldest_closest]

@@ -17,6 +17,7 @@ from reid_tui.errors import CheckpointError
 from reid_tui.learning.distances import pair_distance
 from reid_tui.learning.losses import balanced_contrastive_loss, contrastive_loss
 from reid_tui.learning.networks import build_network, to_input
+from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,30 +148,40 @@ class Learner:
         Raises:
             CheckpointError: names or shapes are those of another network.
         """
-        weights = {name.removeprefix("network."): value for name, value in tensors.items() if "network." in name}
+        start = "network."
+        weights = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
         mine = self.network.state_dict()
         for name in sorted(mine.keys() | weights.keys()):
             here = tuple(mine[name].shape) if name in mine else "no such tensor"
             there = tuple(weights[name].shape) if name in weights else "no such tensor"
             if here != there:
                 raise CheckpointError(
-                    f"the checkpoint is of another network: {name} is {there} there and {here} here; "
+                    f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; "
                     "resume with the run's own --model, --embedding-dim and --data"
                 )
+            if weights[name].dtype != mine[name].dtype:
+                raise CheckpointError(
+                    f"the checkpoint is damaged: {name} is {weights[name].dtype} there and {mine[name].dtype} here"
+                )
+        state = self._optimizer_state(tensors)
         self.network.load_state_dict(weights)
-        self._restore_optimizer(tensors)
-
-    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        state: dict[int, dict[str, Any]] = {}
-        for index, parameter in enumerate(self.network.parameters()):
-            found = {key: tensors.get(f"adam.{index}.{key}") for key in ADAM_STATE}
-            if all(value is None for value in found.values()):
-                continue
-            for key in ADAM_STATE[1:]:
-                value = found[key]
-                if value is None or value.shape != parameter.shape:
-                    raise CheckpointError(f"the checkpoint's optimiser state adam.{index}.{key} does not fit")
-                found[key] = torch.empty_like(parameter).copy_(value)  # the parameter's memory order
-            state[index] = found
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _optimizer_state(self, tensors: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
+        """Adam's state of every parameter, or of none where no step has been taken."""
+        state: dict[int, dict[str, Any]] = {}
+        if not any(name.startswith("adam.") for name in tensors):
+            return state
+        for index, parameter in enumerate(self.network.parameters()):
+            state[index] = {}
+            for key in ADAM_STATE:
+                like = torch.zeros(()) if key == "step" else parameter  # its memory order too
+                value = tensors.get(f"adam.{index}.{key}")
+                if value is None or value.shape != like.shape or value.dtype != like.dtype:
+                    raise CheckpointError(
+                        f"the checkpoint's optimiser state adam.{index}.{key} is missing or does not fit; "
+                        "resume from an older checkpoint by removing this one"
+                    )
+                state[index][key] = torch.empty_like(like).copy_(value)
+        return state

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from reid_tui.data.sample import balanced_sample
+from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.projection import Projection
@@ -89,11 +90,18 @@ class Scorer:
         """Take over what `tensors` gave.
 
         Raises:
-            ValueError: axes of another dimension.
+            CheckpointError: they do not fit; nothing is changed.
         """
-        state = {name: tensors[key].numpy() for name in ("basis", "mean") if (key := f"projection.{name}") in tensors}
-        if len(state) == 2:
-            self._projection = Projection(self._dim, state)
+        shapes = {"basis": (self._dim, 2), "mean": (self._dim,)}
+        state = {name: tensors[key] for name in shapes if (key := f"projection.{name}") in tensors}
+        if self._dim == 2 or not state:
+            return
+        for name, shape in shapes.items():
+            value = state.get(name)
+            fits = value is not None and value.shape == shape and value.dtype == torch.float64
+            if not fits or not bool(state[name].isfinite().all()):
+                raise CheckpointError(f"the checkpoint is damaged: projection.{name} is missing or does not fit")
+        self._projection = Projection(self._dim, {name: value.numpy() for name, value in state.items()})
 
     def snapshot(self, network: nn.Module, margin: float) -> Picture | None:
         """A quick look at the first images of the sample; None where embeddings have no usable distances."""

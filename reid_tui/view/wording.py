@@ -126,7 +126,9 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
         case CheckpointSaved():
             return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason})"
         case Rewound():
-            again = f"steps {event.step + 1} to {event.from_step} are taken again"
+            until = event.from_step
+            one = event.step + 1 == until
+            again = f"step {until} is taken again" if one else f"steps {event.step + 1} to {until} are taken again"
             return "run", f"went back to the checkpoint at step {event.step}: {again}"
         case CommandRefused():
             return "refused", f"{event.command.replace('_', ' ')} refused: {event.reason}"

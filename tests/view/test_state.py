@@ -265,7 +265,7 @@ def test_loading_the_state_loads_no_drawing_and_no_training() -> None:
 def test_a_resume_from_an_older_checkpoint_says_what_is_taken_again() -> None:
     state = after(*BEGUN, Rewound(step=1, from_step=2), started(1), progress(2, loss=0.7))
     assert [line.text for line in state.log if "went back" in line.text] == [
-        "went back to the checkpoint at step 1: steps 2 to 2 are taken again"
+        "went back to the checkpoint at step 1: step 2 is taken again"
     ]
     assert state.history.steps.tolist() == [1, 2]
     assert state.history.losses[-1] == 0.7

@@ -1,0 +1,183 @@
+"""The manifest beside a checkpoint's tensors: JSON with all that is no tensor, read as if a stranger wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from reid_tui.config import (
+    LARGEST_ALL_PAIRS,
+    LIMITS,
+    LOSSES,
+    MODELS,
+    PAIRINGS,
+    PRECISIONS,
+    PRESETS,
+    RunConfig,
+)
+from reid_tui.errors import CheckpointError
+from reid_tui.files import read_regular
+from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA: Final = 1
+LARGEST_MANIFEST: Final = 2**20
+_LARGEST_COUNT: Final = 10**15
+_DIGEST: Final = "digest"
+_CHOICES: Final = {
+    "preset": PRESETS,
+    "model": MODELS,
+    "loss": LOSSES,
+    "pairs": PAIRINGS,
+    "precision": PRECISIONS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """Where training stands, apart from tensors. Pairs come from (seed, epoch), so there is no generator state."""
+
+    step: int
+    """Steps done; epoch and position in it follow from this, the data and the batch size."""
+    epoch_loss_sum: float
+    """Sum over the pairs of the running epoch."""
+    epoch_pairs: int
+    """Pairs in that sum."""
+    pairs_seen: int
+    margin: float
+    lr: float
+    skipped: int
+    skipped_in_row: int
+    wall_s: float
+    map: float | None
+    """mAP of the last evaluation at this step, for keeping the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What stands beside the tensors."""
+
+    file: str
+    size: int
+    sha256: str
+    reason: str
+    keep: bool
+    """Asked for by a person: never removed."""
+    state: TrainingState
+    config: RunConfig
+    data_fingerprint: str
+    replaces: Manifest | None = None
+    """The one before at the same step, in force until the new tensors are in place."""
+
+
+def encode(value: dict[str, Any]) -> bytes:
+    """A manifest's file, with a digest over its content: a flipped bit is found wherever it is."""
+    return json.dumps({**value, _DIGEST: _digest(value)}, indent=2).encode() + b"\n"
+
+
+def _decode(content: bytes) -> dict[str, Any]:
+    """What `encode` was given; a manifest without a digest is an older one.
+
+    Raises:
+        ValueError: no JSON object of this schema, or not as it was written.
+        RecursionError: nested too deeply.
+    """
+    value = json.loads(content)
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        raise ValueError(f"not a manifest of schema {SCHEMA}")
+    digest = value.pop(_DIGEST, None)
+    if digest is not None and digest != _digest(value):
+        raise ValueError("damaged: its digest does not agree with its content")
+    return value
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest, not the tensors.
+
+    Raises:
+        CheckpointError: missing, too large, no JSON, or not of this schema.
+    """
+    try:
+        value = _decode(read_regular(path, LARGEST_MANIFEST))
+        manifest = _manifest(value)
+        if (before := value.get("replaces")) is not None:
+            manifest = replace(manifest, replaces=_manifest(before))
+    except OSError as error:
+        raise CheckpointError(f"{path.name}: {error.strerror or error}") from error
+    except (ValueError, OverflowError) as error:
+        raise CheckpointError(f"{path.name}: {printable(error, 200)}") from error
+    except RecursionError as error:
+        raise CheckpointError(f"{path.name}: nested too deeply") from error
+    for described in (manifest, manifest.replaces or manifest):
+        if described.file != f"{path.stem}.safetensors" or f"step-{described.state.step:08d}" != path.stem:
+            raise CheckpointError(f"{path.name}: it describes another file")
+    return manifest
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _manifest(value: object) -> Manifest:
+    given = _typed(Manifest, value)
+    state = TrainingState(**_typed(TrainingState, given["state"]))
+    for name in ("margin", "lr"):
+        if getattr(state, name) <= 0:
+            raise ValueError(f"state.{name} is {getattr(state, name)}")
+    return Manifest(**{**given, "state": state, "config": _config(given["config"])})
+
+
+def _config(value: object) -> RunConfig:
+    config = RunConfig(**_typed(RunConfig, value))
+    for name, limit in LIMITS.items():
+        found = getattr(config, name, None)
+        if found is not None and (found > limit.high or found < limit.low or (limit.above and found == limit.low)):
+            raise ValueError(f"config.{name} is {found}")
+    for name, choices in _CHOICES.items():
+        if getattr(config, name) not in choices:
+            raise ValueError(f"config.{name} is {getattr(config, name)!r}")
+    if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
+        raise ValueError(f"config.batch_size is {config.batch_size}")
+    return config
+
+
+_CHECKS: Final[dict[str, tuple[type, ...]]] = {
+    "int": (int,),
+    "int | None": (int, type(None)),
+    "float": (float, int),
+    "float | None": (float, int, type(None)),
+    "str": (str,),
+    "bool": (bool,),
+    "TrainingState": (dict,),
+    "RunConfig": (dict,),
+}
+
+
+def _typed(kind: type[Any], value: object) -> dict[str, Any]:
+    """The fields of dataclass `kind` out of untrusted JSON, each of its declared type, counts not below 0."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{kind.__name__} is no object")  # noqa: TRY004  one kind of error for all that is wrong
+    given: dict[str, Any] = value
+    result: dict[str, Any] = {}
+    for item in fields(kind):
+        declared = str(item.type)
+        if declared not in _CHECKS:
+            continue
+        if item.name not in given:
+            raise ValueError(f"{item.name} is missing")
+        found = given[item.name]
+        if type(found) not in _CHECKS[declared]:
+            raise ValueError(f"{item.name} has the wrong type")
+        if declared.startswith("int") and found is not None and not 0 <= found <= _LARGEST_COUNT:
+            raise ValueError(f"{item.name} is {found}")
+        if declared.startswith("float") and found is not None:
+            found = float(found)
+            if not math.isfinite(found):
+                raise ValueError(f"{item.name} is {found}")
+        result[item.name] = found
+    return result
