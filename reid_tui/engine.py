@@ -10,31 +10,28 @@ import contextlib
 import dataclasses
 import logging
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reid_tui.config import RunConfig, RunOptions, flag, resolve
-from reid_tui.errors import CheckpointError, ReidTuiError, RunError
+from reid_tui.config import RunConfig, RunOptions, resolve
+from reid_tui.errors import ReidTuiError, RunError
 from reid_tui.files import PRIVATE_FILE
+from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
 from reid_tui.runs.control import ControlServer
-from reid_tui.runs.directory import RunDirectory, create_run, locate_run, tidy
+from reid_tui.runs.directory import RunDirectory, create_run
 from reid_tui.runs.lock import RunLock
-from reid_tui.runs.log import EventLog, read_events
+from reid_tui.runs.log import EventLog
 from reid_tui.runs.recorder import Recorder
-from reid_tui.runs.snapshots import with_arrays
 from reid_tui.runs.tail import LogEnd, read_end
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import (
     AnyEvent,
-    EmbeddingsReady,
     Failed,
     Listener,
     PhaseChanged,
     Rewound,
     Stopped,
     Warned,
-    ends_run,
 )
 
 if TYPE_CHECKING:
@@ -43,14 +40,11 @@ if TYPE_CHECKING:
     from reid_tui.data.dataset import Dataset
     from reid_tui.runs.replay import Replay
     from reid_tui.training.channels import CommandBox
-    from reid_tui.training.checkpoint import Checkpoint, Manifest
     from reid_tui.training.steering import Script
     from reid_tui.training.trainer import Trainer
 
 LOGGER = logging.getLogger("reid_tui")
 LOGGER.addHandler(logging.NullHandler())
-CHANGEABLE = frozenset({"epochs", "steps", "eval_every"})
-"""What a resumed run may do otherwise without being another run."""
 
 
 class StopLoading(BaseException):
@@ -61,21 +55,13 @@ class StopLoading(BaseException):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Resumed:
-    run: RunDirectory
-    lock: RunLock
-    checkpoint: Checkpoint
-    passed_over: list[str]
-
-
 def run_training(
     options: RunOptions,
     listener: Listener,
     inbox: CommandBox,
     *,
     steerable: bool,
-    replay: Listener | None = None,
+    past: Listener | None = None,
     again: Replay | None = None,
 ) -> AnyEvent:
     """Train in this thread until the run ends, however it ends.
@@ -85,7 +71,7 @@ def run_training(
         listener: gets every event, in this thread; it must not raise.
         inbox: commands, read between two steps and while loading.
         steerable: whether somebody watches who can go on after a divergence.
-        replay: on a resume, gets the run's earlier events before anything new is told.
+        past: on a resume, gets the run's earlier events before anything new is told.
         again: a run that the new one repeats.
 
     Returns:
@@ -96,7 +82,7 @@ def run_training(
         resources.callback(recorder.close)
         end: AnyEvent
         try:
-            return _run(options, recorder, replay, again, inbox, resources, steerable=steerable)
+            return _run(options, recorder, past, again, inbox, resources, steerable=steerable)
         except StopLoading as stop:
             end = Stopped(step=recorder.step, reason=stop.reason, saved=False)
         except ReidTuiError as error:
@@ -111,7 +97,7 @@ def run_training(
 def _run(
     options: RunOptions,
     recorder: Recorder,
-    replay: Listener | None,
+    past: Listener | None,
     again: Replay | None,
     inbox: CommandBox,
     resources: contextlib.ExitStack,
@@ -122,7 +108,7 @@ def _run(
         _stop_if_told(inbox)
         recorder(PhaseChanged(step=0, phase="loading", detail=detail))
 
-    earlier = _take_again(options, resources) if options.resume else None
+    earlier = take_again(options, resources) if options.resume else None
     recorder(PhaseChanged(step=0, phase="importing", detail="starting torch"))
     import torch
 
@@ -132,20 +118,20 @@ def _run(
 
     device = pick_device("cpu" if again and options.device == "auto" else options.device)
     report("looking for the data")
-    resumed = _reopen(*earlier) if earlier else None
+    resumed = reopen(*earlier) if earlier else None
     if resumed:
-        _check_same_run(options, resumed.checkpoint.manifest.config)
+        check_same_run(options, resumed.checkpoint.manifest.config)
     if again:
         again.open()
-        _check_same_run(options, again.manifest.config, "to replay", changeable=frozenset())
+        check_same_run(options, again.manifest.config, "to replay", changeable=frozenset())
         resources.callback(torch.set_num_threads, again.use_recorded_threads())
     manifest = resumed.checkpoint.manifest if resumed else again.manifest if again else None
     spec = manifest.config.data if manifest else options.data
     dataset = catalog.load(spec, options.data_dir, report)
     if manifest:
-        _check_same_data(manifest, dataset)
+        check_same_data(manifest, dataset)
     if resumed:
-        config = _continued(options, resumed, dataset)
+        config = continued(options, resumed, dataset)
     elif again:
         config = again.config(steps_per_epoch(len(dataset.train), again.manifest.config.batch_size))
     else:
@@ -162,8 +148,8 @@ def _run(
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
     last = read_end(run.events) if resumed else LogEnd()
-    if resumed and replay is not None:
-        _replay(run, replay)
+    if resumed and past is not None:
+        replay_past(run, past)
     if resumed:
         # What was replayed left the listener in the middle of a run that is not going yet.
         recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
@@ -224,70 +210,6 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
-def _take_again(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDirectory, RunLock]:
-    """The run to resume, locked before anything in it is touched."""
-    run = RunDirectory(locate_run(options.resume or "", Path(options.runs_dir)))
-    lock = RunLock(run.lock)
-    resources.callback(lock.release)
-    try:
-        tidy(run)
-    except OSError as error:
-        raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
-    return run, lock
-
-
-def _reopen(run: RunDirectory, lock: RunLock) -> _Resumed:
-    from reid_tui.training.checkpoint import load_latest
-
-    checkpoint, passed_over = load_latest(run.checkpoints)
-    return _Resumed(run, lock, checkpoint, passed_over)
-
-
-def _check_same_run(
-    options: RunOptions,
-    config: RunConfig,
-    purpose: str = "to resume",
-    changeable: frozenset[str] = CHANGEABLE | {"margin", "lr"},
-) -> None:
-    """Refuse options that would make another run of it."""
-    known = config.to_json()
-    for name, value in options.given().items():
-        if name in known and name not in changeable and value not in (known[name], "auto"):
-            raise RunError(
-                f"{flag(name)} {value} does not fit the run {purpose}, which has {known[name]}; "
-                f"leave {flag(name)} out, or start a new run"
-            )
-    if options.resume and options.name is not None:
-        raise RunError("--name is for a new run; a resumed one keeps its name")
-
-
-def _check_same_data(manifest: Manifest, dataset: Dataset) -> None:
-    if dataset.fingerprint != manifest.data_fingerprint:
-        raise CheckpointError(
-            f"the data of {dataset.name} changed since the run: fingerprint {dataset.fingerprint[:12]}…, "
-            f"the checkpoint has {manifest.data_fingerprint[:12]}…; restore the data or start a new run"
-        )
-
-
-def _continued(options: RunOptions, resumed: _Resumed, dataset: Dataset) -> RunConfig:
-    """The run's own config with what may change."""
-    manifest = resumed.checkpoint.manifest
-    changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
-    config = dataclasses.replace(manifest.config, **changes)
-    if "epochs" in changes and "steps" not in changes:
-        config = dataclasses.replace(config, steps=None)
-    from reid_tui.training.trainer import total_steps
-
-    all_done = manifest.state.step >= total_steps(config, len(dataset.train))
-    if all_done and read_end(resumed.run.events).mark == "finished":
-        by_steps = config.steps is not None and config.steps <= manifest.state.step
-        more = f"--steps above {config.steps}" if by_steps else f"--epochs above {config.epochs}"
-        raise RunError(
-            f"the run {resumed.run.name!r} is finished at step {manifest.state.step}; give {more} to train it longer"
-        )
-    return config
-
-
 def _build(
     config: RunConfig,
     dataset: Dataset,
@@ -297,7 +219,7 @@ def _build(
     script: Script | None,
     *,
     device: str,
-    resumed: _Resumed | None,
+    resumed: Resumed | None,
     steerable: bool,
 ) -> Trainer:
     import torch
@@ -335,20 +257,6 @@ def _stop_if_told(inbox: CommandBox) -> None:
         waiting.append(order)
     for order in waiting:
         inbox.put(*order)
-
-
-def _replay(run: RunDirectory, listener: Listener) -> None:
-    """Hand earlier events on, but for the ends of earlier parts; of the snapshots only the newest."""
-    newest: EmbeddingsReady | None = None
-    if not run.events.exists():
-        return
-    for event in read_events(run.events):
-        if isinstance(event, EmbeddingsReady):
-            newest = event
-        elif not ends_run(event):
-            listener(event)
-    if newest is not None:
-        listener(with_arrays(run.path, newest))
 
 
 def _open_log(run: RunDirectory) -> EventLog:

@@ -126,6 +126,7 @@ def test_no_usable_checkpoint_and_changed_data(whole: tuple[Path, list[dict[str,
     assert "step 2/2" not in done.stdout
     (manifest,) = manifests(next(tmp_path.glob("*-run")) / "checkpoints")
     content = json.loads(manifest.read_text())
+    del content["digest"]
     manifest.write_text(json.dumps({**content, "data_fingerprint": "0" * 64}))
     changed = train(tmp_path, "--resume", "run", "--steps", "4", "--progress", "none")
     assert changed.returncode == 2

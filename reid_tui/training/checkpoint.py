@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import platform
 import re
 from dataclasses import asdict, dataclass, replace

@@ -121,7 +121,7 @@ class WorkerSession:
         try:
             from reid_tui.engine import run_training
 
-            run_training(self._options, self._listen, self._commands, steerable=True, replay=self._past.put)
+            run_training(self._options, self._listen, self._commands, steerable=True, past=self._past.put)
         except BaseException as error:
             _LOG.exception("the trainer's thread ended by an exception")
             text = str(error).strip().splitlines()
