@@ -116,7 +116,7 @@ def read_events(path: Path) -> Iterator[AnyEvent]:
                 value = json.loads(line)
                 if isinstance(value, dict):
                     yield from_json(value)
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
 
 

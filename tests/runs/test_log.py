@@ -160,7 +160,9 @@ def test_a_disk_that_does_not_sync_is_a_warning_once_and_tried_again(
 def test_unknown_and_garbage_lines_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     good = json.dumps(ev.to_json(progress(3)))
-    path.write_text('{"event":"from_the_future"}\nnot json\n[]\n\n{"event":"progress"}\n' + good + "\n")
+    odd = ['{"event":"from_the_future"}', "not json", "[]", "", '{"event":"progress"}', "[" * 100_000]
+    odd += ['{"event":"run_started","config":[]}', '{"event":"run_started","dataset":3}']
+    path.write_text("\n".join([*odd, good]) + "\n")
     assert [event.step for event in read_events(path)] == [3]
 
 

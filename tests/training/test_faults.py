@@ -153,6 +153,28 @@ def test_killed_at_twenty_random_moments_and_resumed(forker: Forker, tmp_path: P
     assert len({name.split(".")[0] for name in names}) == len(names) / 2
 
 
+def test_a_killed_run_says_what_is_taken_again(forker: Forker, tmp_path: Path) -> None:
+    assert forker.run("train", runs=tmp_path, resume=False, kill_at=60) == KILLED
+    run = only(tmp_path)
+    before = list(read_events(run / "events.jsonl"))
+    saved = load_latest(run / "checkpoints")[0].manifest.state.step
+    (run / "checkpoints" / ".tmp-step-00000999.safetensors").write_bytes(b"half")
+    (run / ".tmp-events.jsonl").write_bytes(b"half")
+    with (run / "events.jsonl").open("ab") as log:
+        log.write(b'{"event":"progr')
+    assert forker.run("train", runs=tmp_path, resume=True, kill_at=20) == KILLED
+    after = list(read_events(run / "events.jsonl"))
+    assert after[: len(before)] == before, "no line is deleted"
+    rewound, start = after[len(before) : len(before) + 2]
+    assert isinstance(rewound, ev.Rewound)
+    assert isinstance(start, ev.RunStarted)
+    assert (rewound.step, rewound.from_step, start.step) == (saved, before[-1].step, saved)
+    assert saved < before[-1].step
+    assert (run / "events.torn").read_bytes() == b'{"event":"progr\n'
+    assert not list(run.rglob(".tmp-*999*"))
+    assert not (run / ".tmp-events.jsonl").exists()
+
+
 def warned(run: Path, code: str) -> list[ev.Warned]:
     return [event for event in read_events(run / "events.jsonl") if isinstance(event, ev.Warned) and event.code == code]
 
