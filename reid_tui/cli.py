@@ -197,6 +197,9 @@ def dashboard(
     options = run_options(values)
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
     from reid_tui.launch import Tether, tethered
+    from reid_tui.tui.terminal import check_terminal
+
+    check_terminal(os.environ)
 
     def show(tether: Tether) -> int:
         from reid_tui.tui.app import run_dashboard
@@ -249,6 +252,9 @@ def attach(
 ) -> int:
     """Open the dashboard on a run that exists: steer one that trains, look at one that has ended."""
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
+    from reid_tui.tui.terminal import check_terminal
+
+    check_terminal(os.environ)
     from reid_tui.tui.app import run_attached
 
     return run_attached(spec, Path(runs_dir), screen, read_only=read_only)

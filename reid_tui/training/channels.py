@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reid_tui.training.commands import Stop
-from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Progress
+from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, PhaseChanged, Progress
 
 if TYPE_CHECKING:
     from reid_tui.training.commands import Command
@@ -21,8 +21,8 @@ PROGRESS_KEPT: Final = 8192
 class EventBox:
     """Events on their way to a reader that may be slow, stopped or gone.
 
-    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots only the
-    newest of each kind stays with its arrays. Everything else is kept: a run has few of it.
+    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots and of
+    phases only the newest stays. Everything else is kept: a run has few of it.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class EventBox:
                     if len(self._progress) >= PROGRESS_KEPT:
                         newest = self._progress[-1]
                         self._progress = [*self._progress[:-1:2], newest]
-                case EmbeddingsReady() | DistancesReady():
+                case EmbeddingsReady() | DistancesReady() | PhaseChanged(phase="training" | "evaluating" | "saving"):
                     self._newest[type(event)] = event
                 case _:
                     self._kept.append(event)

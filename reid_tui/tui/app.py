@@ -18,7 +18,7 @@ from reid_tui.text import printable
 from reid_tui.tui.descriptors import Descriptors, redirected
 from reid_tui.tui.hangup import Hangup, train_on
 from reid_tui.tui.parting import tell
-from reid_tui.tui.terminal import check_terminal, decide_look, prepare_textual
+from reid_tui.tui.terminal import decide_look, prepare_textual
 from reid_tui.tui.title import POP, PUSH
 
 if TYPE_CHECKING:
@@ -48,10 +48,8 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
         The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM.
 
     Raises:
-        UsageError: there is no terminal to draw on.
         RunError: the run to resume is not there, or none can be kept.
     """
-    check_terminal(os.environ)
     hangup = Hangup()
     hangup.watch()
     if options.resume:
@@ -78,10 +76,8 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
         The exit code: 0 when left, 130 SIGINT, 143 SIGTERM; how the run ended is no matter of the one who looks.
 
     Raises:
-        UsageError: there is no terminal to draw on.
         RunError: there is no such run.
     """
-    check_terminal(os.environ)
     hangup = Hangup()
     hangup.watch()
     path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir)
