@@ -32,6 +32,7 @@ from reid_tui.bench.rates import (
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
+from reid_tui.bench.viewer import measure_viewer
 from reid_tui.errors import ReidTuiError
 from reid_tui.training.events import Progress
 
@@ -176,6 +177,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "latency": measure_latency,
     "bytes": measure_bytes,
     "memory": measure_memory,
+    "viewer": measure_viewer,
 }
 
 

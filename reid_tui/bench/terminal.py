@@ -84,6 +84,11 @@ class Terminal:
         self.end()
 
     @property
+    def pid(self) -> int:
+        """Of the command."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the command has not ended."""
         return self._process.poll() is None

@@ -1,0 +1,81 @@
+"""What it takes to look at a run of another process: seconds until it is shown, and memory meanwhile."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.bench.day import resident_bytes
+from reid_tui.bench.processes import REID_TUI, Setup, device_of, events_of, last_line, until_training
+from reid_tui.bench.report import Result, Side
+from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
+from reid_tui.errors import ReidTuiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START_TARGET_S: Final = 1.0
+MEMORY_TARGET_MIB: Final = 80.0
+WATCHED_S: Final = 10.0
+_EPOCHS: Final = "1000"
+_LONGEST_S: Final = 60.0
+_SHOWN: Final = b"TRAINING"
+_LOOK_S: Final = 0.01
+_MIB: Final = 1024**2
+
+
+def measure_viewer(setup: Setup) -> Iterator[Result]:
+    """Attach to a run that trains, as often as there are rounds.
+
+    Raises:
+        ReidTuiError: the run or the viewer ended, or nothing was shown.
+    """
+    runs_dir = setup.folder / "viewer"
+    command = (*REID_TUI, "train", *setup.data_options, "--epochs", _EPOCHS, "--runs-dir", str(runs_dir))
+    seconds, mib = [], []
+    with Terminal(command) as trainer:
+        until_training(trainer, runs_dir)
+        for number in range(setup.rounds):
+            setup.talk(f"viewer: round {number + 1} of {setup.rounds}")
+            shown, occupied = _attached(runs_dir)
+            seconds.append(shown)
+            mib.append(occupied)
+        device = device_of(events_of(runs_dir))
+    yield Result(
+        name="viewer",
+        what="attach until the run is shown",
+        unit="s",
+        a=Side("reid-tui attach", tuple(seconds)),
+        target=f"median <= {START_TARGET_S:g}",
+        met=sorted(seconds)[len(seconds) // 2] <= START_TARGET_S,
+        device=device,
+        note="beside a run that trains on the same processor cores",
+    )
+    yield Result(
+        name="viewer",
+        what=f"attached viewer {COLUMNS}x{ROWS}",
+        unit="MiB",
+        a=Side("resident, at most", tuple(mib)),
+        target=f"<= {MEMORY_TARGET_MIB:g}",
+        met=max(mib) <= MEMORY_TARGET_MIB,
+        device=device,
+        note=f"looked at for {WATCHED_S:.0f} s",
+    )
+
+
+def _attached(runs_dir: Path) -> tuple[float, float]:
+    """Seconds from the start until the running state is shown, and the most MiB that the viewer occupied."""
+    began = time.perf_counter()
+    with Terminal((*REID_TUI, "attach", "--runs-dir", str(runs_dir))) as terminal:
+        while not any(_SHOWN in chunk.data for chunk in terminal.chunks):
+            if not terminal.running or time.perf_counter() > began + _LONGEST_S:
+                raise ReidTuiError(f"the viewer showed no run: {last_line(terminal)}")
+            time.sleep(_LOOK_S)
+        shown = next(chunk.at for chunk in terminal.chunks if _SHOWN in chunk.data) - began
+        most = 0
+        until = time.perf_counter() + WATCHED_S
+        while time.perf_counter() < until and terminal.running:
+            most = max(most, resident_bytes(terminal.pid))
+            time.sleep(0.2)
+    return shown, most / _MIB
