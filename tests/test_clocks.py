@@ -86,7 +86,7 @@ def test_no_rate_makes_a_time_left_without_end(pairs_per_s: float) -> None:
     script = Script()
     script.run_started(total_steps=1_000_000_000)
     script.train(2)
-    *first, last = script.drain()
+    *first, last = script.drain().live
     state = fold(RunState(), [*first, ev.Progress(**{**fields(last), "pairs_per_s": pairs_per_s})])
     assert math.isnan(state.eta_s) or 0 <= state.eta_s < math.inf
     assert not BAD.search(rate(state.pairs_per_s))
@@ -118,7 +118,7 @@ def test_ages_of_runs_from_the_future(tmp_path: Path) -> None:
     script = Script()
     script.run_started(run=str(run))
     script.train(3)
-    ahead = [json.dumps({**ev.to_json(event), "time": time.time() + YEAR}) for event in script.drain()]
+    ahead = [json.dumps({**ev.to_json(event), "time": time.time() + YEAR}) for event in script.drain().live]
     (run / "events.jsonl").write_text("\n".join(ahead) + "\n")
     (found,) = list_runs(tmp_path)
     assert (found.step, found.age_s) == (3, 0.0)

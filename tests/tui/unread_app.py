@@ -15,6 +15,7 @@ from pathlib import Path
 from reid_tui.config import ScreenOptions
 from reid_tui.training import events as ev
 from reid_tui.training.channels import EventBox
+from reid_tui.tui.session import News
 from reid_tui.tui.terminal import decide_look, prepare_textual
 from tests.tui.rig import Script
 
@@ -34,12 +35,12 @@ class Thread(Script):
         super().start()
         threading.Thread(target=self._work, daemon=True).start()
 
-    def drain(self) -> list[ev.AnyEvent]:
-        return self.box.drain()
+    def drain(self) -> News:
+        return News([], self.box.drain())
 
     def emit(self, *events: ev.AnyEvent) -> None:
         super().emit(*events)
-        for event in super().drain():
+        for event in super().drain().live:
             self.box.put(event)
 
     def _work(self) -> None:
