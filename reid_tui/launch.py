@@ -92,10 +92,13 @@ def _wait(child: int, reading: int, settings: list[Any] | None) -> int:
         return OK
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
+    if settings is not None and _terminal_settings() != settings:
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, settings)
     if code >= 0:
         return code
     if settings is not None:
-        _restore(settings)
+        _leave_screen()
     _say(f"killed by {signal.Signals(-code).name}; 'reid-tui runs' lists what is kept, --resume latest goes on with it")
     return _SIGNALLED - code
 
@@ -113,9 +116,8 @@ def _terminal_settings() -> list[Any] | None:
         return None
 
 
-def _restore(settings: list[Any]) -> None:
+def _leave_screen() -> None:
     """What a child that was killed could not do any more."""
-    with contextlib.suppress(OSError, termios.error):
-        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, settings)
+    with contextlib.suppress(OSError):
         sys.stderr.write(_LEAVE_SCREEN)
         sys.stderr.flush()

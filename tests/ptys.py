@@ -62,6 +62,10 @@ class Pty:
     def stop_reading(self) -> None:
         self._reading = False
 
+    def waiting(self) -> int:
+        """Bytes that the terminal holds and nobody has read."""
+        return int.from_bytes(fcntl.ioctl(self._master, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
     def close(self) -> None:
         """Hang up: the kernel sends SIGHUP to the command."""
         self._reading = False

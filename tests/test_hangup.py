@@ -14,6 +14,9 @@ from reid_tui.training.checkpoint import load_latest
 from tests.ptys import Pty
 
 RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
+LONG = ["--steps", "20000", "--eval-every", "1"]
+FULL = 4000
+"""Bytes: a terminal that is not read takes 4,095 and no more."""
 
 
 Start = Callable[..., Pty]
@@ -25,7 +28,7 @@ def start() -> Iterator[Start]:
     started: list[Pty] = []
 
     def start_one(folder: Path, *argv: str) -> Pty:
-        started.append(Pty(folder, *argv, *RUN))
+        started.append(Pty(folder, *RUN, *argv) if argv[:1] != ("train",) else Pty(folder, *argv, *RUN))
         return started[-1]
 
     yield start_one
@@ -95,6 +98,28 @@ def test_without_a_screen_a_signal_still_saves(start: Start, tmp_path: Path) -> 
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.process.wait(60) in (143, 0)  # 0 where it was done by then
     assert terminal.events()[-1]["event"] in ("stopped", "finished")
+
+
+@pytest.mark.slow
+def test_sigterm_on_a_terminal_that_nobody_reads(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, *LONG)
+    terminal.until("progress", step=2)
+    terminal.stop_reading()
+    deadline = time.monotonic() + 60
+    for _ in range(20):  # more writes than Textual's own queue holds, once the terminal takes no more
+        while terminal.waiting() < FULL:
+            assert time.monotonic() < deadline, f"{terminal.waiting()} bytes wait"
+            time.sleep(0.05)
+        terminal.press("?")
+        time.sleep(0.05)
+        terminal.press("\x1b")
+        time.sleep(0.05)
+    step = terminal.events()[-1]["step"]
+    terminal.until("progress", step=step + 3)
+    terminal.process.terminate()
+    assert terminal.process.wait(60) == 143
+    last = terminal.events()[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LAST_WAIT: Final = 0.3
 """Seconds that the trainer's thread gets to end by itself once the screen is closed."""
+_CLOSE_WAIT: Final = 5.0
+"""Seconds that the terminal gets to take the screen's last bytes."""
 _RESCUE_WAIT: Final = 60.0
 """Seconds that a run gets to save itself after the screen broke."""
 
@@ -111,6 +114,7 @@ class _Showing:
         self._runs_dir = runs_dir
         self._run = run
         self._descriptors: Descriptors | None = None
+        self._closed = threading.Event()
 
     def until_left(self) -> int:
         """Show it; returns the exit code."""
@@ -130,12 +134,14 @@ class _Showing:
                 on_started=self._started,
                 picture_folder=lambda: self._run or Path.cwd(),
                 hung_up=lambda: hangup.came,
+                on_exit=lambda: self._closing(app),
             )
             if not hangup.came:
                 descriptors.screen.write(PUSH)
                 app.run(mouse=self._screen.mouse)
                 descriptors.screen.write(POP)
                 descriptors.screen.flush()
+            self._closed.set()
             broken = app.return_code == FAILURE and not hangup.came
             if broken:
                 _rescue(session, app)
@@ -145,6 +151,16 @@ class _Showing:
             app.pull_rest()
         tell(app.state, app.leaving, self._run, failure=app.failure if broken else None, remote=session.remote)
         return FAILURE if broken else app.leaving.code
+
+    def _closing(self, app: ReidTuiApp) -> None:
+        """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
+        if not self._hangup.came and not app.detached:
+            threading.Thread(target=self._end_anyway, args=(app,), daemon=True).start()
+
+    def _end_anyway(self, app: ReidTuiApp) -> None:
+        if not self._closed.wait(_CLOSE_WAIT):
+            logging.shutdown()
+            os._exit(app.leaving.code)
 
     def _started(self, event: RunStarted) -> None:
         """The run of our own has a folder."""

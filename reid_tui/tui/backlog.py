@@ -1,12 +1,14 @@
 """A terminal that is not read: Textual's writer holds a few frames and then blocks the event loop with the next.
 
 So nothing is drawn while frames wait, and once they are gone one repaint shows everything as it is by then. A line that
-is merely slow gets fewer frames in the same way.
+is merely slow gets fewer frames in the same way. What Textual writes past all drawing, such as another pointer for a
+dialog, may wait without limit: it is little, and the event loop must hear a signal.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from queue import Queue
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class Backlog:
 
     def check(self) -> Literal["draw", "wait", "catch up"]:
         """What to do in this tick; `catch up` is to draw everything, and comes once after some `wait`."""
+        writes = _queue(self._app._driver)
+        if writes is not None:
+            writes.maxsize = 0
         waiting = waiting_writes(self._app._driver)
         if self._holding:
             if waiting:
@@ -43,6 +48,10 @@ class Backlog:
 
 def waiting_writes(driver: object) -> int:
     """How many writes the terminal has not taken yet; 0 where this version of Textual does not tell."""
-    queue = getattr(getattr(driver, "_writer_thread", None), "_queue", None)
-    size = getattr(queue, "qsize", None)
-    return int(size()) if callable(size) else 0
+    writes = _queue(driver)
+    return 0 if writes is None else writes.qsize()
+
+
+def _queue(driver: object) -> Queue[str | None] | None:
+    found = getattr(getattr(driver, "_writer_thread", None), "_queue", None)
+    return found if isinstance(found, Queue) else None

@@ -75,6 +75,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         on_started: Callable[[RunStarted], None] | None = None,
         picture_folder: Callable[[], Path] = Path.cwd,
         hung_up: Callable[[], bool] = lambda: False,
+        on_exit: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build the app; `run` starts the session.
@@ -89,6 +90,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             on_started: told once the run has a name.
             picture_folder: where `S` puts its pictures.
             hung_up: whether the terminal has gone away.
+            on_exit: called when the app begins to close.
             clock: steady seconds, by which the panels' pace is kept.
         """
         # Else the sixteen colours, or none, are turned into shades that the terminal does not have.
@@ -115,6 +117,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._on_started = on_started
         self._picture_folder = picture_folder
         self._hung_up = hung_up
+        self._on_exit = on_exit
         self._clock = clock
         self._title = TitleBar()
         self._backlog = Backlog(self)
@@ -149,6 +152,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""
         self.pull()
         self.set_timer(_FIRST_PAINT, self.session.start)
+
+    def exit(self, result: None = None, return_code: int = 0, message: object = None) -> None:
+        """Close; training that is not told to stop goes on."""
+        super().exit(result, return_code)
+        self._on_exit()
 
     def pull(self) -> None:
         """One tick: take what has come, fold it, draw it."""
