@@ -89,6 +89,7 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
     from reid_tui.tui.attached import AttachedSession
 
     session = AttachedSession(RunDirectory(path), read_only=read_only)
+    session.start()  # so that the first picture shows the run
     return _Showing(session, screen, look, hangup, None, runs_dir=path.parent, run=path).until_left()
 
 

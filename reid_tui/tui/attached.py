@@ -77,8 +77,9 @@ class AttachedSession:
         return self._pid is not None
 
     def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+        """Begin to read; without effect once begun."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def send(self, command: Command, origin: str = HERE) -> None:
         """Hand a command to the run's own process, which signs it by who we are."""

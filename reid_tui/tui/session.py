@@ -50,7 +50,7 @@ class Session(Protocol):
         ...
 
     def start(self) -> None:
-        """Begin; called once."""
+        """Begin."""
         ...
 
     def send(self, command: Command, origin: str = HERE) -> None:
