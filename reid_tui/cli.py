@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 import sys
-import traceback
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -15,6 +13,7 @@ import typer
 
 from reid_tui import __version__, config
 from reid_tui.config import RunOptions, ScreenOptions, flag
+from reid_tui.debug import show_log, show_traceback
 from reid_tui.errors import FAILURE, INTERRUPTED, USAGE, ReidTuiError, UsageError
 from reid_tui.text import printable
 
@@ -273,12 +272,13 @@ def data(
     shown = config.parse_whole("pairs_shown", pairs, "--pairs")
     seed_number = config.parse_whole("seed", seed)
     from rich.console import Console
+    from rich.text import Text
 
     from reid_tui.data import catalog, show
 
     talk = Console(stderr=True, highlight=False)
     with talk.status("looking for the data") as status:
-        dataset = catalog.load(spec, data_dir, lambda text: status.update(printable(text)))
+        dataset = catalog.load(spec, data_dir, lambda text: status.update(Text(printable(text))))
     console = Console(highlight=False)
     console.print(show.facts(dataset))
     if shown:
@@ -379,7 +379,7 @@ def run(argv: list[str]) -> int:
     debug = DEBUG in argv
     argv = [word for word in argv if word != DEBUG]
     if debug:
-        logging.basicConfig(level=logging.INFO)
+        show_log()
     try:
         code = app(args=argv, prog_name=PROG, standalone_mode=False)
     except ReidTuiError as error:
@@ -399,6 +399,6 @@ def run(argv: list[str]) -> int:
 
 def _told(message: str, code: int, *, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
+        show_traceback()
     print(f"{PROG}: {printable(message, 1000)}", file=sys.stderr)
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -85,10 +84,10 @@ class BarTalk:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
             console=console,
             refresh_per_second=4,
             expand=True,
@@ -106,7 +105,7 @@ class BarTalk:
         if line is not None and line.kind != "phase":
             self._bar.console.print(Text(f"{line.step:>6}  {line.text}"))
         if isinstance(event, ev.PhaseChanged) and event.phase != "training":
-            self._move(state, event.detail or f"{event.phase} …")
+            self._move(state, printable(event.detail) or f"{event.phase} …")
         elif ev.ends_run(event):
             self._move(state, state.badge.lower())
 
@@ -170,7 +169,7 @@ class Follower:
 
     def _write(self, event: ev.AnyEvent) -> None:
         try:
-            sys.stdout.write(json.dumps(ev.to_json(event), separators=(",", ":")) + "\n")
+            sys.stdout.write(ev.to_line(event) + "\n")
             sys.stdout.flush()
         except OSError as error:
             self._as_json = False

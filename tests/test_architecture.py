@@ -22,11 +22,12 @@ ALLOWED = {
     "view": {"training"},
     "tui": {"view", "training", "runs", "engine", "launch"},
     "launch": set(),
+    "debug": set(),
     "bench": {"data", "learning", "runs", "training", "view", "config", "tui"},
     "engine": {"training", "runs", "data", "resume"},
     "resume": {"training", "runs", "data"},
     "headless": {"training", "runs", "view", "engine"},
-    "cli": {"headless", "tui", "data", "bench", "runs", "launch"},
+    "cli": {"headless", "tui", "data", "bench", "runs", "launch", "debug"},
     "__main__": {"cli"},
 }
 ONLY_IN = {"typer": {"cli"}, "textual": {"tui"}, "plotext": {"view"}}

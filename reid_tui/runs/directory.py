@@ -121,7 +121,7 @@ def locate_run(spec: str, runs_dir: Path) -> Path:
             raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
         return known[-1]
     as_path = Path(spec)
-    if (as_path / "config.json").is_file():
+    if os.path.isfile(as_path / "config.json"):  # noqa: PTH113 - unlike Path's, False also for a name that is too long
         return as_path
     matches = [path for path in known if path.name == spec] or [
         path for path in known if path.name.split("-", 2)[-1] == spec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reid_tui.files import PRIVATE_FILE
 from reid_tui.runs.compact import compact
 from reid_tui.runs.flusher import Flusher
-from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run, from_json, to_json
+from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run, from_json, to_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ class EventLog:
         Raises:
             OSError: the line is lost or torn; a later one starts on a line of its own.
         """
-        line = json.dumps(to_json(event), separators=(",", ":")).encode() + b"\n"
+        line = to_line(event).encode() + b"\n"
         if self._torn:
             line = b"\n" + line
         self._torn = True

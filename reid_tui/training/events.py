@@ -6,6 +6,7 @@ Legend: N images, B histogram bins, all arrays read-only.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from collections.abc import Callable
@@ -333,6 +334,12 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
             value = dataclasses.asdict(value)
         head[item.name] = value
     return head
+
+
+def to_line(event: AnyEvent) -> str:
+    """The event as one line of JSON in plain ASCII, without its end."""
+    # DEL is the one control character that the encoder leaves as it is.
+    return json.dumps(to_json(event), separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def from_json(value: dict[str, Any]) -> AnyEvent:

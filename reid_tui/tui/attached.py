@@ -6,6 +6,7 @@ A thread of our own reads the files. Whoever trains neither knows of it nor wait
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -175,7 +176,8 @@ class AttachedSession:
             return
         self._lost = True
         step = self._newest.step
-        message = f"the process was killed at step {step:,}; go on with: reid-tui --resume {self._run.path}"
+        command = f"reid-tui --resume {shlex.quote(str(self._run.path))}"
+        message = f"the process was killed at step {step:,}; go on with: {command}"
         self._box.put(Lost(step=step, seq=self._newest.seq, time=time.time(), message=message))
 
     def _say(self, code: str, message: str) -> None:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 
@@ -147,6 +148,12 @@ class ReidTuiApp(App[None], inherit_bindings=False):
                 loop.add_signal_handler(signal.Signals[name], self.quitting.signalled, name)
             if not self.session.remote:
                 loop.add_signal_handler(signal.SIGUSR1, self._post, Save(), "SIGUSR1")
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's, but what is pasted is one printable line: fields show it as it is."""
+        if isinstance(event, events.Paste) and not event.is_forwarded:
+            event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
+        await super().on_event(event)
 
     def _begin(self) -> None:
         """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -53,7 +54,7 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
     )
     rows.append(("run", printable(run_dir or (state.started.run if state.started else ""), LONGEST)))
     if state.started and state.checkpoint and not isinstance(state.ended, Finished):
-        command = resume_command or f"reid-tui train --resume {state.started.run}"
+        command = resume_command or f"reid-tui train --resume {shlex.quote(state.started.run)}"
         rows.append(("to go on", printable(command, LONGEST)))
     return [(label, text) for label, text in rows if text]
 

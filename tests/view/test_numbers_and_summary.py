@@ -134,6 +134,13 @@ def test_summary_of_a_stopped_run_says_how_to_go_on() -> None:
     assert "skipped steps" not in rows
 
 
+def test_the_way_on_can_be_pasted_into_a_shell_whatever_the_folder_is_called() -> None:
+    start = started(run="runs/a b; $(touch c)")
+    saved = CheckpointSaved(step=0, path="c", seconds=0.1, reason="asked")
+    rows = dict(summary_rows(fold(RunState(), [start, saved])))
+    assert rows["to go on"] == "reid-tui train --resume 'runs/a b; $(touch c)'"
+
+
 def test_summary_of_other_ends() -> None:
     done = rows_after(Finished(step=4690, reason="epochs", steps=4690, wall_s=50.0, loss=0.06))
     assert done["ended"] == "all epochs done"
