@@ -18,7 +18,7 @@ from reid_tui.errors import ReidTuiError, RunError
 from reid_tui.files import PRIVATE_FILE
 from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
 from reid_tui.runs.control import ControlServer
-from reid_tui.runs.directory import RunDirectory, create_run
+from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog
 from reid_tui.runs.recorder import Recorder
@@ -143,7 +143,7 @@ def _run(
         run, lock = resumed.run, resumed.lock
     else:
         run = create_run(Path(options.runs_dir), options.name or (again.name if again else dataset.name))
-        resources.callback(_discard_unbegun, run)
+        resources.callback(discard_empty, run)
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))

@@ -10,6 +10,7 @@ import pytest
 from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
+from reid_tui.errors import DataError, RunError
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.view.state import RunState, fold
@@ -36,6 +37,28 @@ def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:
     assert [told[index].step for index in starts] == [0, 3]
     assert fold(RunState(), told[: starts[-1]]).badge == "LOADING"
     assert fold(RunState(), told[: starts[-1] + 1]).badge == "TRAINING"
+
+
+def test_what_is_refused_or_never_begins_leaves_no_folder(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Dataset:
+        raise DataError("damaged")
+
+    monkeypatch.setattr("reid_tui.data.catalog.load", refuse)
+    end = train(tmp_path / "runs", [], steps=1)
+    assert isinstance(end, ev.Failed)
+    assert not list(tmp_path.iterdir())
+
+    def no_room(_path: Path) -> None:
+        raise RunError("cannot lock the run: No space left on device")
+
+    monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
+    monkeypatch.setattr("reid_tui.engine.RunLock", no_room)
+    end = train(tmp_path / "runs", [], steps=1)
+    assert isinstance(end, ev.Failed)
+    assert end.message.endswith("No space left on device")
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_a_refused_resume_changes_nothing(runs: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LATEST: Final = "latest"
+_PROBE: Final = 4096
+"""Bytes: a full disk takes a file without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +73,45 @@ class RunDirectory:
 
 
 def check_writable(runs_dir: Path) -> None:
-    """Find out early whether runs can be kept there; makes the folder.
+    """Find out early whether runs can be kept there; leaves nothing behind.
 
     Raises:
         RunError: they cannot.
     """
-    probe = runs_dir / ".writable"
+    for folder in _checked(runs_dir):
+        with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
+            folder.rmdir()
+
+
+def _checked(runs_dir: Path) -> list[Path]:
+    """Make the folder and write to it; returns the folders that are new, the deepest first."""
+    probe = runs_dir / f".writable-{os.getpid()}"
+    made: list[Path] = []
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        write_whole(probe, b"", durable=False)
+        made = _made(runs_dir, PRIVATE_FOLDER)
+        write_whole(probe, bytes(_PROBE), durable=False)
         probe.unlink()
     except OSError as error:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise RunError(
             f"cannot write to the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
         ) from error
+    return made
+
+
+def _made(folder: Path, mode: int) -> list[Path]:
+    try:
+        folder.mkdir(mode)
+    except FileExistsError:
+        return []
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        above = _made(folder.parent, 0o777)
+        return [*_made(folder, mode), *above]
+    return [folder]
 
 
 def create_run(runs_dir: Path, name: str) -> RunDirectory:
@@ -91,7 +120,7 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
     Raises:
         RunError: the runs folder cannot be written to.
     """
-    check_writable(runs_dir)
+    _checked(runs_dir)
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     number = 1
     while True:
@@ -107,6 +136,13 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
     run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
     run.embeddings.mkdir(mode=PRIVATE_FOLDER)
     return run
+
+
+def discard_empty(run: RunDirectory) -> None:
+    """Remove the folder of a new run that never began: no file in it but the lock has content."""
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    if not any(path.stat().st_size for path in files if path != run.lock):
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def locate_run(spec: str, runs_dir: Path) -> Path:

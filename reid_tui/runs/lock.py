@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import RunError
-from reid_tui.files import PRIVATE_FILE
+from reid_tui.files import PRIVATE_FILE, write_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +84,15 @@ class RunLock:
             ) from error
         self._folder = path.parent.resolve()
         self._first_line = f"{os.getpid()}\n".encode()
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, self._first_line)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            write_all(self._descriptor, self._first_line)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise RunError(
+                f"cannot lock the run {str(path.parent)!r}: {error.strerror}; free some space, or name another folder "
+                "with --runs-dir"
+            ) from error
 
     def tell(self, socket: Path) -> None:
         """Let others find the socket that this process listens on.

@@ -33,6 +33,8 @@ PROGRESS_LINES: Final = 20_000
 """About so many progress events in a long run."""
 SAVE_AGAIN_S: Final = 30.0
 """After a failed save."""
+_AGAIN: Final = f"free some space, it is tried again in {SAVE_AGAIN_S:.0f} s"
+_NEVER: Final = "the run ends without it"
 
 
 class BrokenOffError(Exception):
@@ -282,10 +284,14 @@ class Trainer:
 
     # Saving.
 
-    def save(self, reason: str) -> bool:
+    def save(self, reason: str, then: str = _AGAIN) -> bool:
         """Write a checkpoint; a failure is told and remembered, and training goes on.
 
         What a person asked for in vain is made good by the next save, whatever that one is for.
+
+        Args:
+            reason: as `CheckpointSaved` has it.
+            then: what becomes of it when it fails.
         """
         if self._save_again and self._save_again[1] == "asked":
             reason = "asked"
@@ -297,8 +303,7 @@ class Trainer:
             self._save_again = time.monotonic() + SAVE_AGAIN_S, reason
             self._warn(
                 "save_failed",
-                f"the checkpoint at step {self._step} could not be saved: {error.strerror or error}; "
-                f"free some space, it is tried again in {SAVE_AGAIN_S:.0f} s",
+                f"the checkpoint at step {self._step} could not be saved: {error.strerror or error}; {then}",
             )
             saved = False
         else:
@@ -323,15 +328,15 @@ class Trainer:
         """What tells two checkpoints of a run apart."""
         return self._step, self._learner.margin, self._learner.lr
 
-    def _save_last(self, reason: str) -> bool:
-        return self._saved == self._version() or self.save(reason)
+    def _save_last(self, reason: str, then: str) -> bool:
+        return self._saved == self._version() or self.save(reason, then)
 
     # Ends.
 
     def _diverge(self) -> ev.Diverged | None:
         """Say so; wait for a person, or end where there is none."""
         if self._saved is None:
-            self._save_last("diverged")
+            self._save_last("diverged", _AGAIN if self._steerable or self._scripted else _NEVER)
         reason = f"{SKIPS_TO_DIVERGE} steps in a row had a loss or gradient that is not finite"
         event = ev.Diverged(step=self._step, reason=reason, checkpoint=self._keeper.newest())
         self._emit(event)
@@ -342,18 +347,18 @@ class Trainer:
         return None if self._steerable else event
 
     def _stop(self, command: cmd.Stop) -> ev.Stopped | ev.Failed:
-        if command.save and not self._save_last("stopped"):
+        if command.save and not self._save_last("stopped", _NEVER):
             return self._save_lost()
         event = ev.Stopped(step=self._step, reason=command.reason, saved=command.save)
         self._emit(event)
         return event
 
     def _finish(self) -> ev.Finished | ev.Failed:
-        saved = self._save_last("finished")
+        saved = self._save_last("finished", "free some space, it is tried again after the last evaluation")
         self.evaluate(everything=True)
         if self._inbox.told_to_stop:
             self._steering.obey(self)
-        if not saved and not self.save("finished"):
+        if not saved and not self.save("finished", _NEVER):
             return self._save_lost()
         event = ev.Finished(
             step=self._step,

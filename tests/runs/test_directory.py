@@ -9,6 +9,7 @@ import pytest
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, check_writable, create_run, locate_run, tidy
 from reid_tui.runs.lock import RunLock
+from tests.faults import limited_files, small_disk
 
 
 def made(runs: Path, name: str) -> RunDirectory:
@@ -68,6 +69,31 @@ def test_unwritable(tmp_path: Path) -> None:
         (tmp_path / "locked").mkdir(mode=0o500)
         with pytest.raises(RunError, match="Permission denied"):
             create_run(tmp_path / "locked", "a")
+
+
+def test_looking_leaves_nothing_and_takes_nothing_away(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "runs")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    check_writable(tmp_path / "mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_full_disk_is_found_before_a_run_is_made(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, 64 * 1024):
+        (disk / "rubbish").write_bytes(bytes(64 * 1024))
+        for look in (check_writable, lambda folder: create_run(folder, "a")):
+            with pytest.raises(RunError, match=r"cannot write .* No space left on device; name another"):
+                look(disk / "runs")
+        assert [path.name for path in disk.iterdir()] == ["rubbish"]
+
+
+def test_a_lock_that_cannot_name_its_process(tmp_path: Path) -> None:
+    with limited_files(0), pytest.raises(RunError, match=r"cannot lock the run .*File too large; free some space, or"):
+        RunLock(tmp_path / "lock")
+    RunLock(tmp_path / "lock").release()
 
 
 def test_two_writers_of_one_run(tmp_path: Path) -> None:

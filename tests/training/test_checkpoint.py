@@ -146,9 +146,24 @@ def test_a_last_save_that_fails_is_a_failure(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     FullDisk(monkeypatch, after=0)
-    end = Rig(tiny_config, tiny, tmp_path).run()
+    rig = Rig(tiny_config, tiny, tmp_path)
+    end = rig.run()
     assert isinstance(end, ev.Failed)
     assert end.exit_code == 1
+    told = [event.message.rpartition("; ")[2] for event in rig.told(ev.Warned)]
+    assert told[-2:] == ["free some space, it is tried again after the last evaluation", "the run ends without it"]
+    assert set(told[:-2]) == {"free some space, it is tried again in 30 s"}
+
+
+def test_a_stop_whose_save_fails_promises_no_other(
+    tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FullDisk(monkeypatch, after=0)
+    rig = Rig(tiny_config, tiny, tmp_path)
+    rig.at[2] = lambda: rig.inbox.put(cmd.Stop())
+    assert isinstance(rig.run(), ev.Failed)
+    (warned,) = rig.told(ev.Warned)
+    assert warned.message.endswith("No space left on device; the run ends without it")
 
 
 def test_a_failed_save_that_was_asked_for_is_kept_when_it_works(

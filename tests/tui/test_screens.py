@@ -149,6 +149,16 @@ async def test_click_focuses_a_panel_and_the_footer_acts() -> None:
         await rig.until(lambda: rig.script.sent == [cmd.Pause()])
 
 
+async def test_a_click_on_a_tab_shows_its_panel() -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        for name in ("map", "log", "distances", "distances", "loss"):
+            rows = rig.text.splitlines()
+            y = next(y for y, row in enumerate(rows) if "1 loss  2 map" in row)
+            await rig.pilot.click(offset=(rows[y].index(name), y))
+            await rig.until(lambda name=name: rig.main.area.arrangement.boxes.keys() == {name, "numbers"})
+            await rig.until(lambda: "1 loss  2 map" in rig.text)
+
+
 async def test_margin_dialog_stays_open_and_says_why() -> None:
     async with dashboard() as rig:
         await rig.press("m")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from textual.content import Content
 from textual.geometry import Region
+from textual.style import Style
 from textual.widget import Widget
 
 from reid_tui.text import printable
@@ -126,9 +127,10 @@ class Panel(Widget):
             if parts:
                 parts.append(("  ", ""))
             chosen = name == self.key
-            parts.append((str(PANELS.index(name) + 1), "$accent" if chosen else "$faint"))
+            tab = Content.styled(str(PANELS.index(name) + 1), "$accent" if chosen else "$faint")
             if chosen or roomy:
-                parts.append((f" {name}", "bold" if chosen else "$quiet"))
+                tab = tab.append(Content.styled(f" {name}", "bold" if chosen else "$quiet"))
+            parts.append(tab if chosen else tab.stylize(Style.from_meta({"@click": f"screen.panel({name!r})"})))
         title, value = Content.assemble(*parts), printable(self.value(frame))
         before, self._frame_text = self._frame_text, (title.plain, value)
         if title.plain != before[0]:
