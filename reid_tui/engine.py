@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,18 +147,25 @@ def _run(
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
     last = read_end(run.events) if resumed else LogEnd()
+    asked = options.given() | ({"replay": str(again.path)} if again else {})
+
+    def write_down() -> None:
+        recorder.keep(_open_log(run), last.seq or 0, last.step or 0)
+        _write_config(run, config, dataset, asked, str(device))
+
     if resumed and past is not None:
         replay_past(run, past)
     if resumed:
         # What was replayed left the listener in the middle of a run that is not going yet.
         recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
+    else:
+        write_down()  # first, so that also a network that fits no memory leaves a run that says so
     script = again.script if again else None
     trainer = _build(
         config, dataset, run, recorder, inbox, script, device=str(device), resumed=resumed, steerable=steerable
     )
-    recorder.keep(_open_log(run), last.seq or 0, last.step or 0)
-    asked = options.given() | ({"replay": str(again.path)} if again else {})
-    _write_config(run, config, dataset, asked, str(device))
+    if resumed:
+        write_down()  # last, so that a refused resume changes nothing
     for line in resumed.passed_over if resumed else again.passed_over if again else ():
         message = f"a damaged checkpoint was passed over: {line}"
         recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
@@ -188,12 +194,6 @@ def _listen(run: RunDirectory, lock: RunLock, inbox: CommandBox, resources: cont
     except OSError as error:
         return f"no control socket: {error.strerror or error}"
     return ""
-
-
-def _discard_unbegun(run: RunDirectory) -> None:
-    """Leave no folder behind in which nothing was written down."""
-    if not run.config.exists() and not (run.log.exists() and run.log.stat().st_size):
-        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) -> Failed:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
@@ -75,3 +76,17 @@ def test_a_refused_resume_changes_nothing(runs: Path) -> None:
     assert "another network" in end.message
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
     assert after == before
+
+
+def test_a_network_that_fits_no_memory_leaves_a_run_that_says_so(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
+    monkeypatch.setattr("reid_tui.training.learner.build_network", lambda *_: torch.empty(10**15))
+    end = train(tmp_path, [], steps=3)
+    assert isinstance(end, ev.Failed)
+    (run,) = tmp_path.glob("*-tiny")
+    assert json.loads((run / "config.json").read_text())["config"]["data"] == "tiny"
+    last = json.loads((run / "events.jsonl").read_text().splitlines()[-1])
+    assert last["event"] == "failed"
+    assert "memory" in last["message"]
