@@ -158,14 +158,16 @@ def _run(
     if resumed:
         # What was replayed left the listener in the middle of a run that is not going yet.
         recorder(PhaseChanged(step=resumed.checkpoint.manifest.state.step, phase="loading", detail="taking up the run"))
-    else:
-        write_down()  # first, so that also a network that fits no memory leaves a run that says so
     script = again.script if again else None
-    trainer = _build(
-        config, dataset, run, recorder, inbox, script, device=str(device), resumed=resumed, steerable=steerable
-    )
-    if resumed:
-        write_down()  # last, so that a refused resume changes nothing
+    try:
+        trainer = _build(
+            config, dataset, run, recorder, inbox, script, device=str(device), resumed=resumed, steerable=steerable
+        )
+    except Exception:
+        if not resumed:  # a network that fits no memory leaves a run that says so; a refused resume changes nothing
+            write_down()
+        raise
+    write_down()
     for line in resumed.passed_over if resumed else again.passed_over if again else ():
         message = f"a damaged checkpoint was passed over: {line}"
         recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))

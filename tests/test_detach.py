@@ -120,7 +120,7 @@ def test_a_paused_run_outlives_its_terminal_and_is_gone_on_with(left: Left, tmp_
 
 @pytest.mark.slow
 def test_two_processes_never_write_one_run(left: Left, tmp_path: Path) -> None:
-    with Tmux(80, 24, tmp_path, ENV) as terminal:
+    with Tmux(160, 40, tmp_path, ENV) as terminal:  # wide, so that the refusal stands in one line
         terminal.run(str(REID_TUI), *RUN)
         terminal.until(lambda screen: re.search(r"step\s+[1-9]", screen), 120)
         terminal.press("s", "d")

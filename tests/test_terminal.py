@@ -63,6 +63,7 @@ def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command:
         terminal.press("+", "+")
         terminal.until(says("1.10"), 30)
         terminal.press("m")
+        terminal.until(says("esc leaves"), 30)
         terminal.press("a", "b", "c", "Enter")
         terminal.until(says("'abc'"), 30)
         terminal.press("Escape")
