@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_tui.config import RunConfig, RunOptions, resolve
-from reid_tui.errors import ReidTuiError, RunError
+from reid_tui.errors import ReidTuiError, RunError, cause
 from reid_tui.files import PRIVATE_FILE
 from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
 from reid_tui.runs.control import ControlServer
@@ -88,7 +88,7 @@ def run_training(
             end = Failed(step=recorder.step, message=str(error), exit_code=error.exit_code)
         except Exception as error:
             LOGGER.exception("training failed")
-            end = Failed(step=recorder.step, message=_first_line(error))
+            end = Failed(step=recorder.step, message=cause(error))
         recorder(end)
         return end
 
@@ -203,13 +203,9 @@ def _failed(recorder: Recorder, run: RunDirectory, step: int, error: Exception) 
 
     found = manifests(run.checkpoints)
     where = f"the last checkpoint is {found[0].stem}" if found else "there is no checkpoint yet"
-    end = Failed(step=step, message=f"{_first_line(error)}; {where}, details are in {run.log}")
+    end = Failed(step=step, message=f"{cause(error)}; {where}, details are in {run.log}")
     recorder(end)
     return end
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"
 
 
 def _build(

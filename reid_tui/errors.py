@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 OK, FAILURE, USAGE, DIVERGED, HUNG_UP, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 129, 130, 143
 """Exit codes of every command."""
 
@@ -28,3 +31,23 @@ class RunError(UsageError):
 
 class CheckpointError(RunError):
     """A checkpoint does not verify or does not fit the run that asked for it."""
+
+
+_LONGEST: Final = 240
+_ALLOCATED: Final = re.compile(r"tried to allocate ([\d.,]+ ?\w+)", re.IGNORECASE)
+_FREE: Final = re.compile(r"of which ([\d.]+ \w+) is free")
+_NO_MEMORY: Final = re.compile(r"out of memory|(can't|cannot|unable to|not enough) .{0,20}memory", re.IGNORECASE)
+
+
+def cause(error: BaseException) -> str:
+    """An unexpected error in one line. Of what torch says about missing memory only the amounts are kept."""
+    text = str(error)
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
+        amount, free = _ALLOCATED.search(text), _FREE.search(text)
+        asked = f": {amount[1]} were asked for" if amount else ""
+        left = f", {free[1]} of the device are free" if amount and free else ""
+        return f"out of memory{asked}{left}; free some, or start a run with a smaller --batch-size"
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    if len(first) > _LONGEST:
+        first = f"{first[: _LONGEST - 1]}…"
+    return f"{type(error).__name__}: {first}"

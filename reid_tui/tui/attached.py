@@ -99,8 +99,8 @@ class AttachedSession:
         with self._guard:
             past, self._past = self._past, []
         newest = self._newest
-        output = [] if newest is None else self._output.read(newest.step, newest.seq)
-        return News(past, [*self._box.drain(), *output])
+        live = self._box.drain()
+        return News(past, live if newest is None else self._output.beside(live, newest.step, newest.seq))
 
     def join(self, timeout: float) -> None:
         """Stop reading; commands on their way still leave."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.runs.follow import LineFollower
-from reid_tui.training.events import Output
+from reid_tui.training.events import AnyEvent, Output, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,17 @@ class OutputReader:
         self._clock = clock
         self._due = 0.0
 
-    def read(self, step: int, seq: int) -> list[Output]:
+    def beside(self, events: list[AnyEvent], step: int, seq: int) -> list[AnyEvent]:
+        """The events and what was written meanwhile, which came before the run's end: the end stays last."""
+        end = next((index for index, event in enumerate(events) if ends_run(event)), None)
+        lines = self.read(step, seq, at_once=end is not None)
+        at = len(events) if end is None else end
+        return [*events[:at], *lines, *events[at:]]
+
+    def read(self, step: int, seq: int, *, at_once: bool = False) -> list[Output]:
         """The lines since the last look, as events that belong after event `seq` at `step`."""
         now = self._clock()
-        if now < self._due:
+        if now < self._due and not at_once:
             return []
         self._due = now + EVERY
         lines = [line for line in self._lines.read() or () if line.strip() and not _OWN_NOTES.match(line)]

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from reid_tui.errors import FAILURE
+from reid_tui.errors import FAILURE, cause
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.training.channels import CommandBox, EventBox
 from reid_tui.training.events import AnyEvent, Failed, RunStarted, ends_run
@@ -107,7 +107,7 @@ class WorkerSession:
         """Take what has come."""
         live = self._events.drain()
         if self._output is not None:
-            live += self._output.read(self._step, self._seq)
+            live = self._output.beside(live, self._step, self._seq)
         # Taken last: what is past was put there before anything that is live and follows from it.
         return News([self._past.get() for _ in range(self._past.qsize())], live)
 
@@ -124,8 +124,7 @@ class WorkerSession:
             run_training(self._options, self._listen, self._commands, steerable=True, past=self._past.put)
         except BaseException as error:
             _LOG.exception("the trainer's thread ended by an exception")
-            text = str(error).strip().splitlines()
-            self._fail(f"{type(error).__name__}: {text[0] if text else 'no message'} (the traceback is in run.log)")
+            self._fail(f"{cause(error)} (the traceback is in run.log)")
         else:
             self._fail("training ended without a word; see run.log")
 

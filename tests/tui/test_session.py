@@ -6,6 +6,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from reid_tui.config import RunOptions
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
+from reid_tui.tui.output import MOST
 from reid_tui.tui.session import WorkerSession
+from reid_tui.view.state import RunState, fold
 from tests.tui.rig import LOOK, until
+from tests.view.samples import started
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]) -> WorkerSession:
@@ -72,6 +76,22 @@ def test_commands_reach_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     session.send(cmd.Stop())
     assert isinstance(finish(session)[-1], ev.Stopped)
     assert got == [cmd.Stop()]
+
+
+def test_what_is_written_meanwhile_comes_bounded_and_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(_options: RunOptions, listener: ev.Listener, _inbox: object, **_: bool) -> None:
+        listener(started(run=str(tmp_path)))
+        with (tmp_path / "run.log").open("a") as log:
+            log.write("2026-11-25 10:15:00,000 INFO a note of our own\nCUDA \x1b[2Jtold\n\n" + "more\n" * 500)
+        listener(ev.Failed(step=3, message="no memory"))
+
+    (tmp_path / "run.log").write_text("from before\n")
+    events = finish(pretend(monkeypatch, run))
+    assert [type(event) for event in events] == [ev.RunStarted, *[ev.Output] * (MOST + 1), ev.Failed]
+    lines = [line.text for line in fold(RunState(), events).log if line.kind == "output"]
+    assert lines == ["CUDA \ufffd[2Jtold", *["more"] * (MOST - 1), "… and 491 more lines in run.log"]
 
 
 def test_joining_what_never_began_returns() -> None:

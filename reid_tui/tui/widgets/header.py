@@ -93,7 +93,7 @@ def progress_line(state: RunState, width: int) -> Content:
     if state.started is None or state.ended is not None:
         text = state.detail or ("starting" if state.ended is None else "")
         if state.ended is not None:
-            text = state.log[-1].text if state.log else ""
+            text = next((line.text for line in reversed(state.log) if line.kind in ("end", "error")), "")
         return Content.assemble(" ", (fit(text, room), "$quiet"), " ")
     percent = f"{math.floor(state.progress * 100):d} %"
     pieces = [
