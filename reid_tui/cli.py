@@ -16,6 +16,7 @@ from reid_tui.config import RunOptions, ScreenOptions, flag
 from reid_tui.debug import show_log, show_traceback
 from reid_tui.errors import FAILURE, INTERRUPTED, USAGE, ReidTuiError, UsageError
 from reid_tui.text import printable
+from reid_tui.tui.terminal import check_terminal, decide_fps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,8 +109,6 @@ def screen_options(values: dict[str, Any]) -> ScreenOptions:
     Raises:
         UsageError: the first that cannot be used.
     """
-    from reid_tui.tui.terminal import decide_fps
-
     asked = values["fps"]
     return ScreenOptions(
         fps=decide_fps(None if asked == "auto" else config.parse_whole("fps", asked), os.environ),
@@ -196,7 +195,6 @@ def dashboard(
     options = run_options(values)
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
     from reid_tui.launch import Tether, tethered
-    from reid_tui.tui.terminal import check_terminal
 
     check_terminal(os.environ)
 
@@ -251,8 +249,6 @@ def attach(
 ) -> int:
     """Open the dashboard on a run that exists: steer one that trains, look at one that has ended."""
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
-    from reid_tui.tui.terminal import check_terminal
-
     check_terminal(os.environ)
     from reid_tui.tui.app import run_attached
 

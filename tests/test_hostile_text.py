@@ -381,7 +381,7 @@ def test_an_error_is_one_harmless_line(
     with contextlib.suppress(OSError):  # the longest is no file's name
         Path(text).parent.mkdir(parents=True, exist_ok=True)
         Path(text).touch()
-    monkeypatch.setattr("reid_tui.tui.terminal.check_terminal", lambda _: None)
+    monkeypatch.setattr("reid_tui.cli.check_terminal", lambda _: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [*root.handlers])
     code = cli.run([word.format(text) for word in argv] + ["--debug"] * debug)

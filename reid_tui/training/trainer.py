@@ -287,11 +287,8 @@ class Trainer:
     def save(self, reason: str, then: str = _AGAIN) -> bool:
         """Write a checkpoint; a failure is told and remembered, and training goes on.
 
-        What a person asked for in vain is made good by the next save, whatever that one is for.
-
-        Args:
-            reason: as `CheckpointSaved` has it.
-            then: what becomes of it when it fails.
+        What a person asked for in vain is made good by the next save, whatever that one is for. `then` says what
+        becomes of this one when it fails.
         """
         if self._save_again and self._save_again[1] == "asked":
             reason = "asked"
