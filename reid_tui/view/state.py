@@ -130,7 +130,6 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"ended": cleaned(event), "step": event.step, "wall_s": event.wall_s}
         case Failed() | Stopped() | Lost():
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
-            change = {"ended": cleaned(event), "step": max(state.step, event.step)}
         case CommandRefused() | Warned() | Output() | Rewound() | Progress():
             change = {}
         case _:
