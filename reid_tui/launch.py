@@ -30,6 +30,12 @@ class Tether:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._parent = os.getppid()
+
+    @property
+    def torn(self) -> bool:
+        """Whether the parent is gone: the shell has taken its terminal back."""
+        return os.getppid() != self._parent
 
     def let_go(self, line: str) -> None:
         """Leave the terminal's session for one of our own, and send the parent home.

@@ -22,16 +22,16 @@ from tests.conftest import ends_within
 
 
 class Pty:
-    """A command in a terminal of its own, read by a thread until `close` or `stop_reading`."""
+    """A command in a terminal of its own, read by a thread until `close` or `stop_reading`; `under` runs it."""
 
-    def __init__(self, folder: Path, *argv: str) -> None:
+    def __init__(self, folder: Path, *argv: str, under: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.shown = b""
         """All that the terminal was written."""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "reid_tui", *argv, "--runs-dir", str(folder)],
+            [*under, sys.executable, "-m", "reid_tui", *argv, "--runs-dir", str(folder)],
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reid_tui.training.checkpoint import load_latest
+from tests.conftest import ends_within
 from tests.ptys import Pty
 
 RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
@@ -18,8 +21,19 @@ LONG = ["--steps", "20000", "--eval-every", "1"]
 FULL = 4000
 """Bytes: a terminal that is not read takes 4,095 and no more."""
 
-
 Start = Callable[..., Pty]
+FAILS_TO_READ = """
+import errno, os, sys
+read = os.read
+def fail(descriptor, size):
+    part = read(descriptor, size)
+    if descriptor == 0 and part == b"\\x05":
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    return part
+os.read = fail
+from reid_tui.cli import run
+os._exit(run(sys.argv[4:]))
+"""
 
 
 @pytest.fixture
@@ -27,8 +41,9 @@ def start() -> Iterator[Start]:
     """Starts the small run in a terminal; everything is ended with the test."""
     started: list[Pty] = []
 
-    def start_one(folder: Path, *argv: str) -> Pty:
-        started.append(Pty(folder, *RUN, *argv) if argv[:1] != ("train",) else Pty(folder, *argv, *RUN))
+    def start_one(folder: Path, *argv: str, under: tuple[str, ...] = ()) -> Pty:
+        words = (*argv, *RUN) if argv[:1] == ("train",) else (*RUN, *argv)
+        started.append(Pty(folder, *words, under=under))
         return started[-1]
 
     yield start_one
@@ -62,6 +77,25 @@ def test_the_dashboards_terminal_goes_away(moment: str, start: Start, tmp_path: 
         time.sleep(1)
     terminal.close()
     whole(terminal)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_cannot_be_read_any_more(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, under=(sys.executable, "-c", FAILS_TO_READ))
+    terminal.until("progress", step=2)
+    terminal.press("\x05")
+    whole(terminal)
+
+
+@pytest.mark.slow
+def test_the_shell_takes_its_terminal_back(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, under=("bash", "-mc", '"$@"; cat', "bash"))
+    terminal.until("progress", step=2)
+    trainer = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
+    parent = int(Path(f"/proc/{trainer}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    assert ends_within(trainer, 60)
+    assert terminal.events()[-1]["event"] == "finished"
 
 
 @pytest.mark.slow

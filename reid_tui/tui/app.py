@@ -134,7 +134,7 @@ class _Showing:
                 detachable=self._tether is not None,
                 on_started=self._started,
                 picture_folder=lambda: self._run or Path.cwd(),
-                hung_up=lambda: hangup.came,
+                hung_up=self._alone,
                 on_exit=lambda: self._closing(app),
             )
             if not hangup.came:
@@ -142,6 +142,8 @@ class _Showing:
                 app.run(mouse=self._screen.mouse)
                 descriptors.screen.write(POP)
                 descriptors.screen.flush()
+                if app.return_code is None or self._alone():  # nobody asked Textual to end: it could not read any more
+                    hangup.come()
             self._closed.set()
             broken = app.return_code == FAILURE and not hangup.came
             if broken:
@@ -155,13 +157,17 @@ class _Showing:
 
     def _closing(self, app: ReidTuiApp) -> None:
         """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
-        if not self._hangup.came and not app.detached:
+        if not self._alone() and not app.detached:
             threading.Thread(target=self._end_anyway, args=(app,), daemon=True).start()
 
     def _end_anyway(self, app: ReidTuiApp) -> None:
         if not self._closed.wait(_CLOSE_WAIT):
             logging.shutdown()
             os._exit(app.leaving.code)
+
+    def _alone(self) -> bool:
+        """Whether the terminal went away, by a signal or with the process that the shell waits for."""
+        return self._hangup.came or (self._tether is not None and self._tether.torn)
 
     def _started(self, event: RunStarted) -> None:
         """The run of our own has a folder."""

@@ -47,9 +47,13 @@ class Hangup:
         for descriptor in self.descriptors():
             os.dup2(nowhere, descriptor)
 
-    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+    def come(self) -> None:
+        """The terminal is of no use any more, whoever found out."""
         self.let_go_of_terminal()
         self.came = True
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        self.come()
 
 
 def train_on(session: Session, take: Callable[[], None]) -> str | None:
