@@ -19,8 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-_LEAVE_SCREEN: Final = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m\r"
-"""Alternate screen, hidden cursor, mouse, pasting and keyboard protocol as they were."""
+_LEAVE_SCREEN: Final = (
+    "\x1b[?2026l\x1b[?2048l\x1b[?2004l\x1b[?1016l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?1003l\x1b[?1000l"
+    "\x1b[<u\x1b[?1049l\x1b[?7h\x1b[?25h\x1b[23;2t\x1b[0m\r"
+)
+"""Half-drawn frame, sizes, pasting, mouse, focus, keyboard, alternate screen, line wrap, cursor and title as they were.
+
+The keyboard's protocol goes first: terminals keep it for each screen apart.
+"""
 _SIGNALLED: Final = 128
 _LONGEST: Final = 4096
 

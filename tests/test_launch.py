@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from reid_tui.launch import _LEAVE_SCREEN
 from tests.conftest import ends_within
 
 BEGIN = """
@@ -106,3 +109,13 @@ while True: signal.pause()
     assert termios.tcgetattr(slave) == before
     os.close(master)
     os.close(slave)
+
+
+def test_every_mode_that_textual_turns_is_turned_back() -> None:
+    driver = importlib.util.find_spec("textual.drivers.linux_driver")
+    assert driver is not None
+    assert driver.origin is not None
+    modes = set(re.findall(r"^ *[a-z][^#\n]*\[\?(\d+)[hl]", Path(driver.origin).read_text(), re.MULTILINE))
+    on_before = {"7", "25"}  # line wrap and cursor
+    assert len(modes) > 8
+    assert not {mode for mode in modes if f"\x1b[?{mode}{'h' if mode in on_before else 'l'}" not in _LEAVE_SCREEN}
