@@ -152,7 +152,8 @@ class _Showing:
                 self._go_on_alone(app)
             session.join(_LAST_WAIT)
             app.pull_rest()
-        tell(app.state, app.leaving, self._run, failure=app.failure if broken else None, remote=session.remote)
+        elsewhere = session.alive if session.remote else None
+        tell(app.state, app.leaving, self._run, failure=app.failure if broken else None, elsewhere=elsewhere)
         return FAILURE if broken else app.leaving.code
 
     def _closing(self, app: ReidTuiApp) -> None:

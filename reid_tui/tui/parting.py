@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reid_tui.view.state import RunState
 
 
-def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | None, remote: bool) -> None:
+def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | None, elsewhere: bool | None) -> None:
     """Say how it ended.
 
     Args:
@@ -27,7 +27,7 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         leaving: how it was left.
         run: its folder, once it has one.
         failure: what broke the screen itself; None where nothing did.
-        remote: the run lives in another process.
+        elsewhere: whether another process trains the run; None where it was this one.
     """
     talk = Console(stderr=True, highlight=False)
 
@@ -35,9 +35,9 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         talk.print(Text(f"reid-tui: {line}"), soft_wrap=True)
 
     if failure is not None:
-        where = f"; the traceback is in {printable(run / 'run.log', LONGEST)}" if run and not remote else ""
+        where = f"; the traceback is in {printable(run / 'run.log', LONGEST)}" if run and elsewhere is None else ""
         say(f"the screen failed ({printable(failure or 'no reason')}){where}")
-    if remote and leaving.ended is None:
+    if elsewhere and leaving.ended is None:
         name = printable(run.name if run else "the run", LONGEST)
         say(f"left {name} at step {state.step:,}; it goes on")
         return
