@@ -96,11 +96,14 @@ class AttachedSession:
         if self._client is not None:
             for problem in self._client.problems():
                 self._say("control", problem)
-        with self._guard:
-            past, self._past = self._past, []
         newest = self._newest
         live = self._box.drain()
-        return News(past, live if newest is None else self._output.beside(live, newest.step, newest.seq))
+        if newest is not None:
+            live = self._output.beside(live, newest.step, newest.seq)
+        # Taken last: what is past was put there before anything that is live and follows from it.
+        with self._guard:
+            past, self._past = self._past, []
+        return News(past, live)
 
     def join(self, timeout: float) -> None:
         """Stop reading; commands on their way still leave."""
@@ -136,19 +139,21 @@ class AttachedSession:
                 self._read()
 
     def _read(self, *, past: bool = False) -> None:
-        """All that the log holds by now; of its snapshots only the newest with its arrays."""
-        snapshot: EmbeddingsReady | None = None
+        """All that the log holds by now; of its snapshots only the newest that no resume took back, with its arrays."""
+        snapshots: list[EmbeddingsReady] = []
         while (events := self._follower.read()) is not None and not self._closing.is_set():
             kept: list[AnyEvent] = []
             for event in events:
                 self._note(event)
                 if isinstance(event, EmbeddingsReady):
-                    snapshot = event
-                else:
-                    kept.append(event)
+                    snapshots.append(event)
+                    continue
+                if isinstance(event, RunStarted):
+                    snapshots = [snapshot for snapshot in snapshots if snapshot.step <= event.step]
+                kept.append(event)
             self._give(kept, past=past)
-        if snapshot is not None:
-            self._give([with_arrays(self._run.path, snapshot)], past=past)
+        if snapshots:
+            self._give([with_arrays(self._run.path, snapshots[-1])], past=past)
 
     def _give(self, events: list[AnyEvent], *, past: bool) -> None:
         if not past:

@@ -16,14 +16,15 @@ from reid_tui.engine import run_training
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import RunLock
-from reid_tui.runs.log import read_events
+from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.overview import newest_running
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.tui.attached import AttachedSession
 from reid_tui.tui.dashboard import ReidTuiApp
-from tests.tui.rig import LOOK, Rig, until
+from reid_tui.view.state import RunState, fold
+from tests.tui.rig import LOOK, Rig, Script, until
 
 LONG = 2_000
 """Epochs: some 16,000 steps, each told."""
@@ -202,3 +203,38 @@ async def test_what_native_code_writes_is_shown_bounded(trained: Trained) -> Non
         lines = [line.text for line in rig.app.state.log if line.kind == "output"]
         assert lines[0] == "CUDA \ufffd[2J\ufffd[bold]warning"
         assert len(lines) <= 12
+
+
+def test_the_map_of_steps_that_a_resume_took_back_is_not_shown(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    script = Script()
+    script.run_started()
+    for step in (10, 50):
+        script.emit(ev.EmbeddingsReady(step=step, split="test", path=f"embeddings/step-{step:08d}.npz"))
+    script.run_started(step=30)
+    log = EventLog(run.events)
+    for event in script.drain().live:
+        log.append(event)
+    log.close()
+    session = AttachedSession(run, read_only=True)
+    session._read(past=True)
+    state = fold(RunState(), session.drain().past)
+    assert state.embeddings is not None
+    assert state.embeddings.step == 10
+
+
+def test_the_past_comes_before_what_follows_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = AttachedSession(RunDirectory(tmp_path), read_only=True)
+    script = Script()
+    script.run_started()
+    start, lost = script.drain().live[0], ev.Lost(step=3, seq=2, message="killed")
+    drain = session._box.drain
+
+    def interrupted() -> list[ev.AnyEvent]:
+        """As when the reading thread has its turn just before."""
+        session._past.append(start)
+        session._box.put(lost)
+        return drain()
+
+    monkeypatch.setattr(session._box, "drain", interrupted)
+    assert session.drain() == ([start], [lost])
