@@ -15,6 +15,7 @@ from rich.text import Text
 
 from reid_tui.engine import StopLoading, run_training
 from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
+from reid_tui.launch import ONE_SIGNAL_S
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -250,16 +251,20 @@ def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
             return NoTalk()
 
 
-def _stopper(inbox: CommandBox, follower: Follower) -> Callable[[int, FrameType | None], None]:
-    asked = False
+def _stopper(
+    inbox: CommandBox, follower: Follower, clock: Callable[[], float] = time.monotonic
+) -> Callable[[int, FrameType | None], None]:
+    asked: tuple[int, float] | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         name = signal.Signals(number).name
-        if asked:
+        if asked is not None:
+            if asked[0] == number and clock() - asked[1] < ONE_SIGNAL_S:
+                return
             os.write(2, b"\nreid-tui: stopped at once, nothing more is saved\n")
             os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
-        asked = True
+        asked = number, clock()
         if follower.loading:
             raise StopLoading(name)
         os.write(2, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n".encode())
@@ -276,5 +281,6 @@ def _hangup_survivor() -> Callable[[int, FrameType | None], None]:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in terminals:
             os.dup2(nowhere, number)
+        os.close(nowhere)
 
     return survive

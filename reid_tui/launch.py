@@ -27,6 +27,8 @@ _LEAVE_SCREEN: Final = (
 
 The keyboard's protocol goes first: terminals keep it for each screen apart.
 """
+ONE_SIGNAL_S: Final = 0.5
+"""A signal that comes twice within these seconds is one: a process group gets it, and a parent hands it on."""
 _SIGNALLED: Final = 128
 _LONGEST: Final = 4096
 

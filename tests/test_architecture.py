@@ -26,7 +26,7 @@ ALLOWED = {
     "bench": {"data", "learning", "runs", "training", "view", "config", "tui"},
     "engine": {"training", "runs", "data", "resume"},
     "resume": {"training", "runs", "data"},
-    "headless": {"training", "runs", "view", "engine"},
+    "headless": {"training", "runs", "view", "engine", "launch"},
     "cli": {"headless", "tui", "data", "bench", "runs", "launch", "debug"},
     "__main__": {"cli"},
 }

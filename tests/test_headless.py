@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from reid_tui.headless import Follower, NoTalk, _hangup_survivor, _stopper
+from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests
 
 COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
@@ -180,6 +182,33 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode in (130, 143)
     assert "stopped at once" in err
+
+
+def test_one_signal_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndedError(Exception):
+        """In the place of the process's end."""
+
+    def end(code: int) -> NoReturn:
+        raise EndedError(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    now, inbox = 100.0, CommandBox()
+    stop = _stopper(inbox, Follower(NoTalk(), as_json=False), lambda: now)
+    stop(signal.SIGTERM, None)
+    now += 0.4
+    stop(signal.SIGTERM, None)
+    now += 0.2
+    with pytest.raises(EndedError, match="143"):
+        stop(signal.SIGTERM, None)
+    assert inbox.get_nowait() is not None
+    assert inbox.get_nowait() is None
+
+
+def test_hang_ups_leave_no_descriptor_behind() -> None:
+    survive, before = _hangup_survivor(), list(Path("/proc/self/fd").iterdir())
+    for _ in range(5):
+        survive(signal.SIGHUP, None)
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(before)
 
 
 @pytest.mark.slow

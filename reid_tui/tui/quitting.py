@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from reid_tui.launch import ONE_SIGNAL_S
 from reid_tui.training.commands import Stop
 from reid_tui.tui.screens.quit import QUIT, STOP, Choice, QuitScreen
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from reid_tui.training.commands import Command
     from reid_tui.tui.leaving import Leaving
-
-ONE_SIGNAL: Final = 0.5
-"""Seconds within which a signal that comes twice is one: a process group gets it, and a parent hands it on."""
 
 
 class Send(Protocol):
@@ -92,7 +90,7 @@ class Quitting:
         """The first signal saves and leaves, the second leaves."""
         leaving, now = self._leaving, self._clock()
         again = leaving.signal is not None
-        if again and now - self._signalled_at < ONE_SIGNAL:
+        if again and now - self._signalled_at < ONE_SIGNAL_S:
             return
         self._signalled_at = now
         leaving.signal = name

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from reid_tui.launch import ONE_SIGNAL_S
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
-from reid_tui.tui.quitting import ONE_SIGNAL
 from reid_tui.tui.screens.quit import QuitScreen
 from tests.tui.rig import Rig, Script, dashboard
 
@@ -154,7 +154,7 @@ async def test_a_second_signal_does_not_wait() -> None:
     async with dashboard(Script(obeys=False)) as rig:
         rig.app.quitting.signalled("SIGINT")
         assert not rig.app._exit
-        rig.app.quitting._signalled_at -= ONE_SIGNAL
+        rig.app.quitting._signalled_at -= ONE_SIGNAL_S
         rig.app.quitting.signalled("SIGINT")
         await ended(rig)
 
