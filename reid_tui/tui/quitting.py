@@ -118,9 +118,8 @@ class Quitting:
             if self._detach is not None:
                 self._detach()
             return
-        if self._remote:  # the screen stays, to show the end
+        if self._remote:  # the screen stays, to show the end, or why none comes
             self._send(Stop(save=choice == "save"))
-            self._say("the run is told to stop")
         else:
             self._send(self._leaving.stop(save=choice == "save"))
             self._say("saving, then leaving" if choice == "save" else "leaving after this step")

@@ -133,6 +133,18 @@ async def test_read_only_sends_nothing(trained: Trained) -> None:
     assert not any(event.origin for event in trained.events())
 
 
+async def test_read_only_does_not_claim_to_have_stopped_the_run(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run, read_only=True) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        await rig.press("X")
+        await rig.until(lambda: "save and stop the run" in rig.text)
+        await rig.press("s")
+        await rig.until(lambda: "--read-only" in rig.text)
+        assert "told to stop" not in rig.text
+    assert trained.thread.is_alive()
+
+
 async def test_stopping_from_elsewhere_asks_and_shows_the_end(trained: Trained) -> None:
     await trains(trained)
     async with attached(trained.run) as rig:
@@ -177,6 +189,15 @@ async def test_a_killed_run_says_so_and_how_to_go_on_and_comes_back(tmp_path: Pa
         await rig.until(lambda: "DONE" in rig.text, 60)
         again.thread.join(30)
     assert log.with_suffix(".torn").read_bytes().startswith(b'{"event":"prog')
+
+
+async def test_the_command_to_go_on_can_be_copied_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    run = Trained(tmp_path / "my runs", epochs=1)
+    run.thread.join(60)
+    log = run.run.events.read_bytes()
+    run.run.events.write_bytes(log[: log.index(b'"finished"')].rpartition(b"\n")[0] + b"\n")
+    async with attached(run.run) as rig:
+        await rig.until(lambda: f"--resume '{run.run.path}'" in " ".join(line.text for line in rig.app.state.log), 20)
 
 
 async def test_a_run_that_is_held_and_has_not_begun_is_waited_for(tmp_path: Path) -> None:
