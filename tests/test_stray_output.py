@@ -22,6 +22,8 @@ def chatty(*given):
         libc.printf(b"%s", b"native\\x1b]0;one\\x07\\n")
         libc.fflush(None)
         os.write(2, b"native\\x1b]1;two\\x07\\x9b31m\\n")
+        print("printed\x1b]5;three\x07")
+        print("printed\x1b]6;four\x07", file=sys.stderr)
         warnings.warn("python\\x1b]4;warns\\x07", stacklevel=1)
     count(*given)
 
@@ -29,8 +31,20 @@ Stopwatch.count_step = chatty
 from reid_tui.cli import run
 sys.exit(run(sys.argv[1:]))
 """
-IN_LOG = (b"native\x1b]0;one\x07", b"native\x1b]1;two\x07\x9b31m", b"python\x1b]4;warns\x07")
-ON_SCREEN = ("native\ufffd]0;one\ufffd", "native\ufffd]1;two\ufffd\ufffd31m", "warns\ufffd")
+IN_LOG = (
+    b"printed\x1b]5;three\x07",
+    b"printed\x1b]6;four\x07",
+    b"native\x1b]0;one\x07",
+    b"native\x1b]1;two\x07\x9b31m",
+    b"python\x1b]4;warns\x07",
+)
+ON_SCREEN = (
+    "printed\ufffd]5;three",
+    "printed\ufffd]6;four",
+    "native\ufffd]0;one\ufffd",
+    "native\ufffd]1;two\ufffd\ufffd31m",
+    "warns\ufffd",
+)
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -138,6 +140,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the empty dashboard first, then let the trainer import what it needs."""
+        self.begin_capture_print(self)
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
         self._ticker.start()
@@ -154,6 +157,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if isinstance(event, events.Paste) and not event.is_forwarded:
             event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
         await super().on_event(event)
+
+    def on_print(self, event: events.Print) -> None:
+        """What Python code prints while the screen is up goes where native code's output goes."""
+        with contextlib.suppress(OSError):
+            os.write(2 if event.stderr else 1, event.text.encode(errors="replace"))
 
     def _begin(self) -> None:
         """The sizes are known: draw, and leave the terminal a moment before torch takes the interpreter."""
