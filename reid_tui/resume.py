@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from reid_tui.config import RunConfig, RunOptions, flag
 from reid_tui.errors import CheckpointError, RunError
 from reid_tui.runs.directory import RunDirectory, locate_run, tidy
+from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
-from reid_tui.runs.log import read_events
 from reid_tui.runs.snapshots import with_arrays
 from reid_tui.runs.tail import read_end
-from reid_tui.training.events import EmbeddingsReady, Listener, ends_run
+from reid_tui.training.events import EmbeddingsReady, Listener, RunStarted, ends_run
 
 if TYPE_CHECKING:
     import contextlib
@@ -133,14 +133,18 @@ def continued(options: RunOptions, resumed: Resumed, dataset: Dataset) -> RunCon
 
 
 def replay_past(run: RunDirectory, listener: Listener) -> None:
-    """Hand earlier events on, but for the ends of earlier parts; of the snapshots only the newest."""
-    newest: EmbeddingsReady | None = None
-    if not run.events.exists():
-        return
-    for event in read_events(run.events):
-        if isinstance(event, EmbeddingsReady):
-            newest = event
-        elif not ends_run(event):
-            listener(event)
-    if newest is not None:
-        listener(with_arrays(run.path, newest))
+    """Hand earlier events on, but for the ends of earlier parts; of the snapshots the newest that still counts."""
+    follower = EventFollower(run.events)
+    snapshots: list[EmbeddingsReady] = []
+    while (events := follower.read()) is not None:
+        for event in events:
+            if isinstance(event, EmbeddingsReady):
+                snapshots.append(event)
+                continue
+            if isinstance(event, RunStarted):
+                snapshots = [snapshot for snapshot in snapshots if snapshot.step <= event.step]
+            if not ends_run(event):
+                listener(event)
+    follower.close()
+    if snapshots:
+        listener(with_arrays(run.path, snapshots[-1]))

@@ -18,6 +18,9 @@ from reid_tui.errors import DataError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches: more threads only wait for each other
 
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)  # a worker of pytest-xdist has them, and whoever has them is deaf to a terminal's size
+
 REQUIRE_REAL = "REID_TUI_REQUIRE_REAL"
 IDENTITIES = 6
 

@@ -67,7 +67,7 @@ def test_detach_attach_steer_and_stop(width: int, height: int, left: Left, tmp_p
         terminal.until(says("TRAINING"), 120)
         terminal.until(lambda screen: re.search(r"step\s+[1-9]", screen), 60)
         terminal.press("d")
-        terminal.until(says("detached, training goes on as process", "reid-tui attach runs/"), 30)
+        terminal.until(says("detached, training goes on as process", "reid-tui attach /"), 30)
         assert terminal.fact("alternate_on") == "0"
         pid, step = left.pid, left.events()[-1]["step"]
         assert os.getsid(pid) == pid

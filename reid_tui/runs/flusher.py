@@ -41,8 +41,12 @@ class Flusher:
         with self._swap:
             if not self._dirty:
                 return
+            try:
+                descriptor = os.dup(self._descriptor)
+            except OSError as error:
+                self._error = error
+                return
             self._dirty = False
-            descriptor = os.dup(self._descriptor)
         try:
             os.fsync(descriptor)
         except OSError as error:

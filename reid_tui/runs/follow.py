@@ -5,19 +5,23 @@ Nothing is ever waited for: a read gives what is there and not yet given.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.runs.log import LONGEST_LINE, parsed_event
 from reid_tui.runs.tail import open_regular
-from reid_tui.training.events import AnyEvent, from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-CHUNK: Final = 2**20
-LONGEST_LINE: Final = 4 * 2**20
-"""A longer line is passed over."""
+    from reid_tui.training.events import AnyEvent
+
+CHUNK: Final = 2**18
+MOST_PROGRESS: Final = 20_000
+"""Progress lines of a log's past that are worth reading: no curve keeps more points."""
+_PROGRESS: Final = b'{"event":"progress"'
+_PROGRESS_BYTES: Final = 220
 
 
 class LineFollower:
@@ -28,31 +32,37 @@ class LineFollower:
         self._path = path
         self._descriptor: int | None = None
         self._offset = 0
-        self._rest = b""
+        """Of a line's beginning: what is cut off after it is not missed, and what comes in its place is read."""
         self._skipping = False
         if from_end and self._open():
-            assert self._descriptor is not None
-            self._offset = os.fstat(self._descriptor).st_size
+            self._offset = self.size
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file by now; 0 where there is none."""
+        if self._descriptor is None and not self._open():
+            return 0
+        assert self._descriptor is not None
+        return os.fstat(self._descriptor).st_size
 
     def read(self) -> list[bytes] | None:
         """The next lines, at most about `CHUNK` bytes of them, without their ends; None at the file's end."""
         if self._descriptor is None and not self._open():
             return None
-        assert self._descriptor is not None
-        try:
-            part = os.pread(self._descriptor, CHUNK, self._offset)
-        except OSError:
-            return None
-        if not part:
-            return [] if self._was_replaced() else None
-        self._offset += len(part)
-        first, *others = part.split(b"\n")
-        if not others:
-            self._keep(self._rest + first)
-            return []
-        lines = [*([] if self._skipping else [self._rest + first]), *others[:-1]]
-        self._skipping, self._rest = False, b""
-        self._keep(others[-1])
+        part = self._part(CHUNK)
+        if part and b"\n" not in part:
+            part = self._part(LONGEST_LINE)
+        if b"\n" not in part:
+            if len(part) >= LONGEST_LINE:
+                self._offset += len(part)
+                self._skipping = True
+                return []
+            return [] if self._was_replaced(len(part)) else None
+        *lines, _ = part.split(b"\n")
+        self._offset += sum(len(line) + 1 for line in lines)
+        if self._skipping:
+            self._skipping = False
+            del lines[0]
         return lines
 
     def close(self) -> None:
@@ -61,49 +71,55 @@ class LineFollower:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _keep(self, rest: bytes) -> None:
-        """The beginning of a line whose end is not there yet."""
-        if self._skipping or len(rest) > LONGEST_LINE:
-            self._skipping, rest = True, b""
-        self._rest = rest
+    def _part(self, size: int) -> bytes:
+        assert self._descriptor is not None
+        try:
+            return os.pread(self._descriptor, size, self._offset)
+        except OSError:
+            return b""
 
     def _open(self) -> bool:
         try:
             self._descriptor = open_regular(self._path)
         except OSError:
             return False
-        self._offset, self._rest, self._skipping = 0, b"", False
+        self._offset, self._skipping = 0, False
         return True
 
-    def _was_replaced(self) -> bool:
-        """A smaller file or another one by the same name is a new one; asked at the end of the old one."""
+    def _was_replaced(self, unfinished: int) -> bool:
+        """A smaller file or another one by the same name is a new one; asked where the old one gives no more."""
         assert self._descriptor is not None
         ours = os.fstat(self._descriptor)
         try:
             there = self._path.stat()
         except OSError:
             return False
-        if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) and ours.st_size >= self._offset:
+        if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) and ours.st_size >= self._offset + unfinished:
             return False
         self.close()
         return True
 
 
 class EventFollower:
-    """The events of a run's log, each once, in their order; lines that are torn, unknown or hostile are left out."""
+    """The events of a run's log, each once, in their order; lines that are torn, unknown or hostile are left out.
+
+    Of the progress of a long past only about `MOST_PROGRESS` lines are read, evenly spread.
+    """
 
     def __init__(self, path: Path) -> None:
         """Follow the log at `path`, which need not exist yet."""
         self._lines = LineFollower(path)
         self._seq = 0
+        self._every = max(1, self._lines.size // (MOST_PROGRESS * _PROGRESS_BYTES))
 
     def read(self) -> list[AnyEvent] | None:
         """The next events, perhaps none of them; None once all that there is has been given."""
         lines = self._lines.read()
         if lines is None:
+            self._every = 1
             return None
         events = []
-        for line in lines:
+        for line in _thinned(lines, self._every) if self._every > 1 else lines:
             event = parsed_event(line)
             # A log that was rewritten is read again from its beginning; what it repeats is known by its number.
             if event is not None and event.seq > self._seq:
@@ -116,10 +132,14 @@ class EventFollower:
         self._lines.close()
 
 
-def parsed_event(line: bytes) -> AnyEvent | None:
-    """The event in a line of a log, None where there is none."""
-    try:
-        value = json.loads(line)
-        return from_json(value) if isinstance(value, dict) else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+def _thinned(lines: Sequence[bytes], every: int) -> Iterator[bytes]:
+    """One progress line in `every`, and the last of each unbroken row of them: what follows belongs to its step."""
+    row = 0
+    for line, following in zip(lines, [*lines[1:], b""], strict=True):
+        if not line.startswith(_PROGRESS):
+            row = 0
+            yield line
+            continue
+        row += 1
+        if row % every == 0 or not following.startswith(_PROGRESS):
+            yield line

@@ -112,12 +112,17 @@ def read_events(path: Path) -> Iterator[AnyEvent]:
         while line := file.readline(LONGEST_LINE):
             if not line.strip():
                 continue
-            try:
-                value = json.loads(line)
-                if isinstance(value, dict):
-                    yield from_json(value)
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                continue
+            if (event := parsed_event(line)) is not None:
+                yield event
+
+
+def parsed_event(line: bytes) -> AnyEvent | None:
+    """The event in a line of a log, None where there is none."""
+    try:
+        value = json.loads(line)
+        return from_json(value) if isinstance(value, dict) else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _cut_torn_line(path: Path, descriptor: int) -> None:

@@ -88,7 +88,11 @@ def _folders(runs_dir: Path) -> list[Path]:
         raise RunError(
             f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
         ) from error
-    found = [folder for folder in folders if os.path.lexists(RunDirectory(folder).config)]
+    found = [
+        folder
+        for folder in folders
+        if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
+    ]
     return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 

@@ -194,7 +194,7 @@ class _Showing:
         else:
             assert self._tether is not None
             _LOG.info("detached at step %d", app.state.step)
-            back = f"reid-tui attach {shlex.quote(str(self._run or 'latest'))}"
+            back = f"reid-tui attach {shlex.quote(str(self._run.resolve() if self._run else 'latest'))}"
             self._tether.let_go(
                 f"detached, training goes on as process {os.getpid()}; {printable(back, 1000)} comes back"
             )

@@ -103,6 +103,8 @@ def prepare_textual(look: Look, fps: int, environ: MutableMapping[str, str] = os
     environ["TEXTUAL_FPS"] = str(max(fps, MIN_FRAMES))
     environ["TEXTUAL_ANIMATIONS"] = "none"
     environ["TEXTUAL_SMOOTH_SCROLL"] = "0"
+    for name in ("COLUMNS", "LINES"):  # some programs hand them on; the terminal itself knows better, also when resized
+        environ.pop(name, None)
     environ["TEXTUAL_COLOR_SYSTEM"] = _COLOR_SYSTEMS[look.colors]
     if look.colors == "none":
         environ["NO_COLOR"] = "1"

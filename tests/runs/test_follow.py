@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from reid_tui.runs.follow import LONGEST_LINE, EventFollower, LineFollower, parsed_event
-from reid_tui.runs.log import EventLog
+from reid_tui.runs.follow import EventFollower, LineFollower
+from reid_tui.runs.log import LONGEST_LINE, EventLog, parsed_event
 from reid_tui.training.events import AnyEvent, Paused, Progress, Warned, to_json
 
 
@@ -39,7 +42,7 @@ def test_only_whole_lines_and_each_once(tmp_path: Path) -> None:
     assert follower.read() == [b"one", b"two"]
     assert follower.read() is None
     append(path, b"ee")
-    assert follower.read() == []
+    assert follower.read() is None
     append(path, b"\n\nfour\n")
     assert follower.read() == [b"three", b"", b"four"]
     assert follower.read() is None
@@ -56,12 +59,13 @@ def test_from_the_end(tmp_path: Path) -> None:
 def test_a_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "log"
     follower = LineFollower(path)
-    kept = 0
-    for _ in range(3 * LONGEST_LINE // 2**20):
-        append(path, b"x" * 2**20)
-        assert follower.read() == []
-        kept = max(kept, len(follower._rest))
-    assert kept <= LONGEST_LINE + 2**20
+    append(path, b"x" * (3 * LONGEST_LINE))
+    tracemalloc.start()
+    while follower.read() is not None:
+        pass
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * LONGEST_LINE
     append(path, b"\nnext\n")
     assert follower.read() == [b"next"]
 
@@ -126,3 +130,40 @@ def test_what_is_no_event_is_left_out(line: bytes) -> None:
 def test_a_whole_event_is_read_back() -> None:
     event = Warned(step=3, seq=2, time=1.5, origin="attach 7", code="x", message="y")
     assert parsed_event(json.dumps(to_json(event)).encode()) == event
+
+
+def test_a_torn_line_that_is_cut_off_costs_nothing_that_comes_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path)
+    log.append(progress(1))
+    log.close()
+    append(path, b'{"event":"progress","seq":2,"st')
+    follower = EventFollower(path)
+    assert [event.step for event in everything(follower)] == [1]
+    again = EventLog(path)  # cuts it off, and grows past where the torn line ended before anybody looks
+    for step in range(2, 9):
+        again.append(progress(step))
+    assert [event.step for event in everything(follower)] == list(range(2, 9))
+
+
+def test_of_a_long_past_only_so_many_progress_lines_are_read_and_of_news_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reid_tui.runs.follow.MOST_PROGRESS", 100)
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path)
+    for step in range(1, 1501):
+        log.append(progress(step))
+    log.append(Paused(step=1500, seq=1501))
+    for step in range(1501, 3001):
+        log.append(dataclasses.replace(progress(step), seq=step + 1))
+    follower = EventFollower(path)
+    events = everything(follower)
+    steps = [event.step for event in events if isinstance(event, Progress)]
+    assert 90 <= len(steps) <= 160
+    assert {1500, 3000} <= set(steps), "what follows a row of progress belongs to its last step"
+    assert [event.seq for event in events if isinstance(event, Paused)] == [1501]
+    assert max(b - a for a, b in itertools.pairwise(steps)) < 60
+    for step in range(3001, 3051):
+        log.append(dataclasses.replace(progress(step), seq=step + 1))
+    assert len(everything(follower)) == 50

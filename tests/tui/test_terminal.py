@@ -75,7 +75,7 @@ def test_fewer_repaints_over_ssh_unless_asked(name: str) -> None:
 
 
 def test_textual_is_told_before_it_is_imported() -> None:
-    environ = {"NO_COLOR": "1"}
+    environ = {"NO_COLOR": "1", "COLUMNS": "80", "LINES": "24"}
     prepare_textual(decide_look(ScreenOptions(color="256"), environ), 60, environ)
     assert environ["TEXTUAL_COLOR_SYSTEM"] == "256"
     assert environ["TEXTUAL_FPS"] == "60"
@@ -84,6 +84,7 @@ def test_textual_is_told_before_it_is_imported() -> None:
     prepare_textual(Look("none", "ascii"), 1, environ)
     assert environ["NO_COLOR"] == "1"
     assert environ["TEXTUAL_FPS"] == "30"
+    assert not {"COLUMNS", "LINES"} & set(environ)
 
 
 class Stream:
