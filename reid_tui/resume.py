@@ -15,9 +15,9 @@ from reid_tui.errors import CheckpointError, RunError
 from reid_tui.runs.directory import RunDirectory, locate_run, tidy
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
-from reid_tui.runs.snapshots import with_arrays
+from reid_tui.runs.snapshots import NewestPictures
 from reid_tui.runs.tail import read_end
-from reid_tui.training.events import EmbeddingsReady, Listener, RunStarted, ends_run
+from reid_tui.training.events import Listener, ends_run
 
 if TYPE_CHECKING:
     import contextlib
@@ -133,18 +133,12 @@ def continued(options: RunOptions, resumed: Resumed, dataset: Dataset) -> RunCon
 
 
 def replay_past(run: RunDirectory, listener: Listener) -> None:
-    """Hand earlier events on, but for the ends of earlier parts; of the snapshots the newest that still counts."""
-    follower = EventFollower(run.events)
-    snapshots: list[EmbeddingsReady] = []
+    """Hand earlier events on, but for the ends of earlier parts; of the pictures the newest that still count."""
+    follower, pictures = EventFollower(run.events), NewestPictures()
     while (events := follower.read()) is not None:
         for event in events:
-            if isinstance(event, EmbeddingsReady):
-                snapshots.append(event)
-                continue
-            if isinstance(event, RunStarted):
-                snapshots = [snapshot for snapshot in snapshots if snapshot.step <= event.step]
-            if not ends_run(event):
+            if not pictures.take(event) and not ends_run(event):
                 listener(event)
     follower.close()
-    if snapshots:
-        listener(with_arrays(run.path, snapshots[-1]))
+    for picture in pictures.newest(run.path):
+        listener(picture)

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final
 from reid_tui.runs.client import ControlClient
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import holder
-from reid_tui.runs.snapshots import with_arrays
+from reid_tui.runs.snapshots import NewestPictures
 from reid_tui.training.channels import EventBox
 from reid_tui.training.events import (
     AnyEvent,
     Diverged,
-    EmbeddingsReady,
     Lost,
     PhaseChanged,
     Resumed,
@@ -39,7 +38,7 @@ _EVERY: Final = 0.1
 """Seconds between two looks at the log."""
 _HOLDER_EVERY: Final = 1.0
 """Seconds between two looks at who holds the run."""
-_MOST_WAITING: Final = 20_000
+_MOST_WAITING: Final = 2_000
 """Events of the past that wait for the screen; reading goes on when it has taken them."""
 _FLUSH: Final = 2.0
 """Seconds that a command gets to leave after the screen has closed."""
@@ -139,21 +138,13 @@ class AttachedSession:
                 self._read()
 
     def _read(self, *, past: bool = False) -> None:
-        """All that the log holds by now; of its snapshots only the newest that no resume took back, with its arrays."""
-        snapshots: list[EmbeddingsReady] = []
+        """All that the log holds by now; of its pictures only the newest that no resume took back."""
+        pictures = NewestPictures()
         while (events := self._follower.read()) is not None and not self._closing.is_set():
-            kept: list[AnyEvent] = []
             for event in events:
                 self._note(event)
-                if isinstance(event, EmbeddingsReady):
-                    snapshots.append(event)
-                    continue
-                if isinstance(event, RunStarted):
-                    snapshots = [snapshot for snapshot in snapshots if snapshot.step <= event.step]
-                kept.append(event)
-            self._give(kept, past=past)
-        if snapshots:
-            self._give([with_arrays(self._run.path, snapshots[-1])], past=past)
+            self._give([event for event in events if not pictures.take(event)], past=past)
+        self._give(pictures.newest(self._run.path), past=past)
 
     def _give(self, events: list[AnyEvent], *, past: bool) -> None:
         if not past:

@@ -13,7 +13,9 @@ import pytest
 
 from reid_tui.runs.follow import EventFollower, LineFollower
 from reid_tui.runs.log import LONGEST_LINE, EventLog, parsed_event
-from reid_tui.training.events import AnyEvent, Paused, Progress, Warned, to_json
+from reid_tui.runs.snapshots import NewestPictures
+from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Paused, Progress, Warned, to_json
+from tests.view.samples import started
 
 
 def append(path: Path, content: bytes) -> None:
@@ -167,3 +169,18 @@ def test_of_a_long_past_only_so_many_progress_lines_are_read_and_of_news_all(
     for step in range(3001, 3051):
         log.append(dataclasses.replace(progress(step), seq=step + 1))
     assert len(everything(follower)) == 50
+
+
+def test_of_pictures_the_newest_counts_and_none_that_was_taken_back(tmp_path: Path) -> None:
+    def histogram(step: int) -> DistancesReady:
+        return DistancesReady(step=step, split="test", edges=(0.0, 1.0), same=(step,), different=(0,))
+
+    pictures = NewestPictures()
+    assert pictures.newest(tmp_path) == []
+    assert pictures.take(histogram(4))
+    assert pictures.take(EmbeddingsReady(step=4, split="test", path="embeddings/gone.npz"))
+    assert pictures.take(histogram(9))
+    assert not pictures.take(progress(10))
+    assert [picture.step for picture in pictures.newest(tmp_path)] == [4, 9]
+    assert not pictures.take(started(step=5))
+    assert [picture.step for picture in pictures.newest(tmp_path)] == [4, 4]
