@@ -199,7 +199,7 @@ class _Showing:
                 f"detached, training goes on as process {os.getpid()}; {printable(back, 1000)} comes back"
             )
             self._hangup.let_go_of_terminal()
-        app.leaving.signal = train_on(self._session, app.pull_rest) or app.leaving.signal
+        app.leaving.signal = train_on(self._session, app.pull_rest, app.signals.missed) or app.leaving.signal
 
 
 def _rescue(session: Session, app: ReidTuiApp) -> None:

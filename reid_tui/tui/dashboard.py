@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -30,6 +28,7 @@ from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.session import HERE
+from reid_tui.tui.signals import Signals
 from reid_tui.tui.ticker import Ticker
 from reid_tui.tui.title import TitleBar, terminal_title
 from reid_tui.view.state import RunState, fold
@@ -116,6 +115,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._pause_key = PauseKey()
         self._ticker = Ticker(self, self.pull, fps)
         self._main = MainScreen(self._ticker.hurry, rhythm(fps))
+        self.signals = Signals(self._signalled)
         self._handle_signals = handle_signals
         self._on_started = on_started
         self._picture_folder = picture_folder
@@ -146,11 +146,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._ticker.start()
         self.call_after_refresh(self._begin)
         if self._handle_signals:
-            loop = asyncio.get_running_loop()
-            for name in ("SIGINT", "SIGTERM"):
-                loop.add_signal_handler(signal.Signals[name], self.quitting.signalled, name)
-            if not self.session.remote:
-                loop.add_signal_handler(signal.SIGUSR1, self._post, Save(), "SIGUSR1")
+            self.signals.watch()
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's, but what is pasted is one printable line: fields show it as it is."""
@@ -201,6 +197,12 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def failure(self) -> str:
         """What broke the screen itself, empty for nothing."""
         return "" if self._exception is None else f"{type(self._exception).__name__}: {self._exception}"
+
+    def _signalled(self, name: str) -> None:
+        if name != "SIGUSR1":
+            self.quitting.signalled(name)
+        elif not self.session.remote:
+            self._post(Save(), name)
 
     def action_toggle_pause(self) -> None:
         """Pause or go on."""

@@ -13,6 +13,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.training.commands import Save, Stop
+from reid_tui.tui.signals import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,25 +57,30 @@ class Hangup:
         self.come()
 
 
-def train_on(session: Session, take: Callable[[], None]) -> str | None:
+def train_on(session: Session, take: Callable[[], None], missed: Callable[[], Iterable[str]]) -> str | None:
     """Wait without a screen until the run has ended; SIGTERM and SIGINT still save it first, SIGUSR1 saves.
 
     Args:
         session: the run.
         take: takes what the trainer has told.
+        missed: names of signals that came while the screen closed; asked once none can be missed any more.
 
     Returns:
         The signal that ended it, or None.
     """
     told: list[str] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        told.append(signal.Signals(number).name)
-        session.send(Stop(save=True, reason=told[0]), told[0])
+    def obey(name: str) -> None:
+        if name == "SIGUSR1":
+            session.send(Save(), name)
+        else:
+            told.append(name)
+            session.send(Stop(save=True, reason=told[0]), told[0])
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    signal.signal(signal.SIGUSR1, lambda _number, _frame: session.send(Save(), "SIGUSR1"))
+    for number in TAKEN:
+        signal.signal(number, lambda number, _frame: obey(signal.Signals(number).name))
+    for name in missed():
+        obey(name)
     while session.alive:
         session.join(_LOOK_EVERY)
         take()
