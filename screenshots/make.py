@@ -80,6 +80,26 @@ def small_and_large(folder: Path) -> None:
         terminal.until(lambda screen: "verification" in screen, 30)
 
 
+def attached(folder: Path) -> None:
+    """A run that was left and is come back to, with a change made from there."""
+    with Tmux(120, 40, folder, PATH) as terminal:
+        terminal.run(*COMMAND, *DATA, "--name", "left", "--runs-dir", "left")
+        terminal.until(at_step(400), 120)
+        terminal.press("d")
+        terminal.until(lambda screen: "detached" in screen, 30)
+        terminal.run("clear")
+        terminal.run(*COMMAND, "attach", "--runs-dir", "left")
+        terminal.until(at_step(600), 60)
+        terminal.press("+", "+")
+        terminal.until(lambda screen: "attach" in screen and screen.count("1.10") >= 3, 30)
+        terminal.until(at_step(900), 60)
+        shoot(terminal, "attached")
+        terminal.press("X")
+        terminal.until(lambda screen: "save and stop the run" in screen, 30)
+        terminal.press("Enter")
+        terminal.until(lambda screen: "STOPPED" in screen, 30)
+
+
 def headless(folder: Path) -> None:
     with Tmux(110, 30, folder, PATH) as terminal:
         terminal.run(*COMMAND, "train", *DATA, "--epochs", "1", "--name", "headless")
@@ -97,6 +117,6 @@ def pairs(folder: Path) -> None:
 if __name__ == "__main__":
     wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as made:
-        for make in (dashboard, small_and_large, headless, pairs):
+        for make in (dashboard, small_and_large, attached, headless, pairs):
             if not wanted or make.__name__ in wanted:
                 make(Path(made))
