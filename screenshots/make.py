@@ -84,15 +84,15 @@ def attached(folder: Path) -> None:
     """A run that was left and is come back to, with a change made from there."""
     with Tmux(120, 40, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "left", "--runs-dir", "left")
-        terminal.until(at_step(400), 120)
+        terminal.until(at_step(150), 120)
         terminal.press("d")
         terminal.until(lambda screen: "detached" in screen, 30)
         terminal.run("clear")
         terminal.run(*COMMAND, "attach", "--runs-dir", "left")
-        terminal.until(at_step(600), 60)
+        terminal.until(at_step(200), 60)
         terminal.press("+", "+")
         terminal.until(lambda screen: "attach" in screen and screen.count("1.10") >= 3, 30)
-        terminal.until(at_step(900), 60)
+        terminal.until(at_step(300), 60)
         shoot(terminal, "attached")
         terminal.press("X")
         terminal.until(lambda screen: "save and stop the run" in screen, 30)
