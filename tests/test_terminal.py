@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from reid_tui.training.checkpoint import load_latest
 from tests.conftest import fashion_mnist_is_here, miss
+from tests.test_detach import Left
 from tests.tmux import Tmux
 
 REID_TUI = shutil.which("reid-tui")
@@ -32,6 +34,13 @@ def answer(terminal: Tmux, *command: str) -> str:
     terminal.until(lambda screen: screen.strip() == "$", 20)
     terminal.run(*command)
     return terminal.until(lambda screen: screen.count("$ ") == 1 and screen.rstrip().endswith("\n$"), 20)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(tmp_path: Path) -> Iterator[None]:
+    """A run outlives its terminal, also that of a test that failed."""
+    yield
+    Left(tmp_path).end()
 
 
 @pytest.fixture(scope="module")
