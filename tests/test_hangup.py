@@ -14,6 +14,7 @@ import pytest
 
 from reid_tui.training.checkpoint import load_latest
 from tests.conftest import ends_within
+from tests.faults import wait_for
 from tests.ptys import Pty
 
 RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
@@ -31,6 +32,20 @@ def fail(descriptor, size):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
     return part
 os.read = fail
+from reid_tui.cli import run
+os._exit(run(sys.argv[4:]))
+"""
+SYNCS_SLOWLY = """
+import os, sys, time
+from pathlib import Path
+sync = os.fsync
+def slow(descriptor):
+    file = Path(f"/proc/self/fd/{descriptor}").readlink()
+    if file.name.startswith(".tmp-step-"):
+        (file.parents[1] / "saving").touch()
+        time.sleep(1)
+    sync(descriptor)
+os.fsync = slow
 from reid_tui.cli import run
 os._exit(run(sys.argv[4:]))
 """
@@ -154,6 +169,23 @@ def test_sigterm_on_a_terminal_that_nobody_reads(start: Start, tmp_path: Path) -
     assert terminal.process.wait(60) == 143
     last = terminal.events()[-1]
     assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", [(), ("train",)])
+def test_sigterm_while_a_save_is_written(argv: tuple[str, ...], start: Start, tmp_path: Path) -> None:
+    """On a disk that takes a second for each file."""
+    terminal = start(tmp_path, *argv, under=(sys.executable, "-c", SYNCS_SLOWLY))
+    terminal.until("progress", step=2)
+    terminal.process.send_signal(signal.SIGUSR1)
+    wait_for(lambda: bool(list(tmp_path.glob("*/saving"))))
+    terminal.process.terminate()
+    assert terminal.process.wait(60) == 143
+    last = terminal.events()[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+    (run,) = tmp_path.glob("2*")
+    assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
+    assert argv or b"\x1b[?1049l" in terminal.shown, "the terminal is as it was"
 
 
 @pytest.mark.slow

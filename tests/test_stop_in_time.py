@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -93,3 +94,32 @@ def test_what_loads_is_broken_off_at_once(
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_a_save_is_finished_first(
+    nth: int, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signal comes while the disk syncs a file or folder of a checkpoint: two saves have four of these each."""
+    synced = 0
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        nonlocal synced
+        real(descriptor)
+        if "checkpoints" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            synced += 1
+            if synced == nth:
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
+    monkeypatch.setattr(os, "fsync", fsync)
+    options = ["--batch-size", "16", "--epochs", "3", "--device", "cpu"]
+    assert run(["train", "--runs-dir", str(tmp_path), "--json", *options]) == 143
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    saved = [line["step"] for line in lines if line["event"] == "checkpoint_saved"]
+    last = lines[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+    assert last["step"] == saved[-1] < 24
+    newest, passed_over = load_latest(next(tmp_path.iterdir()) / "checkpoints")
+    assert (newest.manifest.state.step, passed_over) == (last["step"], [])

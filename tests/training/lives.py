@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -53,11 +54,70 @@ class KilledAt:
         return call
 
 
+class FailsAt:
+    """As `KilledAt`, on a disk that answers with an error: once, or to all that comes until it is mended."""
+
+    def __init__(self, nth: int, *, half: bool, lasting: bool) -> None:
+        self._left = nth
+        self._half = half
+        self._lasting = lasting
+        self._real = {name: getattr(os, name) for name in SYSTEM_CALLS}
+        for name, real in self._real.items():
+            setattr(os, name, self._counted(name, real))
+
+    @property
+    def met(self) -> bool:
+        """Whether there was an n-th call."""
+        return self._left < 0
+
+    def mend(self) -> None:
+        """The disk is well."""
+        for name, real in self._real.items():
+            setattr(os, name, real)
+
+    def _counted(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            self._left -= 1
+            if self._left == -1 and self._half and name == "write":
+                self._left += 1  # the rest of the content meets the error
+                descriptor, content = arguments
+                self._half = False
+                return real(descriptor, content[: len(content) // 2])
+            if self._left == -1 or (self._left < 0 and self._lasting):
+                if name == "close":
+                    real(*arguments)  # a descriptor is free even where the disk did not take all
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(*arguments, **more)
+
+        return call
+
+
 def save(folder: str, step: int, value: int, nth: int, half: bool) -> None:
     """Save and prune, and be killed at the n-th system call; the end is reached when there are fewer."""
     KilledAt(nth, half=half)
     save_small(Path(folder), step, value)
     prune(Path(folder), step)
+
+
+def save_with_an_error(folder: str, step: int, value: int, nth: int, half: bool, lasting: bool, again: bool) -> int:
+    """Save and prune while the n-th system call fails, `again` once more when the disk is well.
+
+    1 where the save failed, 2 where it did not mind, 0 where there are fewer calls.
+    """
+    disk = FailsAt(nth, half=half, lasting=lasting)
+    failed = False
+    try:
+        save_small(Path(folder), step, value)
+        with contextlib.suppress(OSError):
+            prune(Path(folder), step)
+    except OSError as error:
+        failed = error.errno == errno.EIO
+    finally:
+        disk.mend()
+    if again:
+        save_small(Path(folder), step, value)
+        prune(Path(folder), step)
+    return 1 if failed else 2 * disk.met
 
 
 def _options(runs: str, **changes: Any) -> RunOptions:
@@ -97,6 +157,30 @@ def train_on_a_disk_that_fills(runs: str, full_from: int, full_to: int, limit: i
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
         if isinstance(event, ev.Progress) and event.step == full_to:
             resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+    return exit_code(run_training(_options(runs, epochs=3), listener, CommandBox(), steerable=False))
+
+
+def train_on_a_broken_disk(runs: str, code: int, broken_from: int, broken_to: int) -> int:
+    """Between two steps no file of the run takes a write or an fsync; a failed save is tried again at every step."""
+    trainer.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
+    step = 0
+
+    def broken(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(descriptor: int, *content: bytes) -> Any:
+            of_the_run = Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(runs)
+            if of_the_run and broken_from <= step < broken_to:
+                raise OSError(code, os.strerror(code))
+            return real(descriptor, *content)
+
+        return call
+
+    os.write = broken(os.write)
+    os.fsync = broken(os.fsync)
+
+    def listener(event: ev.AnyEvent) -> None:
+        nonlocal step
+        step = max(step, event.step if isinstance(event, ev.Progress) else 0)
 
     return exit_code(run_training(_options(runs, epochs=3), listener, CommandBox(), steerable=False))
 

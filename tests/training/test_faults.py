@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -38,24 +39,55 @@ def found(folder: Path) -> dict[int, int]:
     return {item.manifest.state.step: int(item.tensors["a"][0]) for item in loaded}
 
 
-@pytest.mark.parametrize(
-    ("step", "value", "calls"),
-    [
-        pytest.param(32, 32, 16, id="a new step, and the oldest is removed"),
-        pytest.param(24, 24, 8, id="the newest again, as it was"),
-        pytest.param(24, 99, 14, id="the newest again, with other tensors"),
-        pytest.param(16, 99, 14, id="steps taken again after a resume"),
-    ],
-)
+BEFORE = {8: 8, 16: 16, 24: 24}
+"""The value of each step's checkpoint before a save that something happens to."""
+SAVES = [
+    pytest.param(32, 32, 16, id="a new step, and the oldest is removed"),
+    pytest.param(24, 24, 8, id="the newest again, as it was"),
+    pytest.param(24, 99, 14, id="the newest again, with other tensors"),
+    pytest.param(16, 99, 14, id="steps taken again after a resume"),
+]
+
+
+def after_saving(step: int, value: int) -> dict[int, int]:
+    """As `BEFORE`, when the save is through."""
+    return {kept: at for kept, at in {**BEFORE, step: value}.items() if kept > 8 or step != 32}
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> RunDirectory:
+    """A run with the checkpoints of `BEFORE`."""
+    run = RunDirectory(tmp_path / "template")
+    tidy(run)
+    for kept, at in BEFORE.items():
+        save_small(run.checkpoints, kept, at)
+    return run
+
+
+def check_what_a_save_left(run: RunDirectory, step: int, value: int) -> dict[int, int]:
+    """Whatever became of the save: every checkpoint is as before or as after it, and nothing else is left for long."""
+    left = found(run.checkpoints)
+    assert left[max(left)] in (24, value), "the newest, before or after"
+    others = {kept: at for kept, at in left.items() if kept not in (8, step)}
+    assert others == {kept: at for kept, at in BEFORE.items() if kept not in (8, step)}
+    assert left.get(step) in (BEFORE.get(step), value)
+    assert left.get(8) == 8 or left == after_saving(step, value)
+    taken = load_latest(run.checkpoints)
+    tidy(run)
+    assert found(run.checkpoints) == left
+    assert load_latest(run.checkpoints)[0].manifest == taken[0].manifest
+    assert not taken[1], "nothing is left that would have to be passed over"
+    names = {path.name for path in run.checkpoints.iterdir()}
+    stems = {f"step-{kept:08d}" for kept in left}
+    assert names == {f"{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")}
+    return left
+
+
+@pytest.mark.parametrize(("step", "value", "calls"), SAVES)
 def test_killed_at_every_system_call_of_a_save(
-    step: int, value: int, calls: int, forker: Forker, tmp_path: Path
+    step: int, value: int, calls: int, template: RunDirectory, forker: Forker, tmp_path: Path
 ) -> None:
-    before = {8: 8, 16: 16, 24: 24}
-    after = {kept: at for kept, at in {**before, step: value}.items() if kept > 8 or step != 32}
-    template = RunDirectory(tmp_path / "template")
-    tidy(template)
-    for kept, at in before.items():
-        save_small(template.checkpoints, kept, at)
+    after = after_saving(step, value)
     seen: set[bool] = set()
     nth = status = 0
     for nth in range(100):
@@ -64,27 +96,38 @@ def test_killed_at_every_system_call_of_a_save(
             shutil.copytree(template.path, run.path)
             status = forker.run("save", folder=run.checkpoints, step=step, value=value, nth=nth, half=half)
             assert status in (KILLED, 0)
-            left = found(run.checkpoints)
-            assert left[max(left)] in (24, value), "the newest, before or after"
-            others = {kept: at for kept, at in left.items() if kept not in (8, step)}
-            assert others == {kept: at for kept, at in before.items() if kept not in (8, step)}
-            assert left.get(step) in (before.get(step), value)
-            assert left.get(8) == 8 or left == after
-            taken = load_latest(run.checkpoints)
-            tidy(run)
-            assert found(run.checkpoints) == left
-            assert load_latest(run.checkpoints)[0].manifest == taken[0].manifest
-            assert not taken[1], "nothing is left that would have to be passed over"
-            names = {path.name for path in run.checkpoints.iterdir()}
-            stems = {f"step-{kept:08d}" for kept in left}
-            assert names == {f"{stem}{suffix}" for stem in stems for suffix in (".json", ".safetensors")}
-            seen.add(left == after)
+            seen.add(check_what_a_save_left(run, step, value) == after)
         if status == 0:
             break
     assert nth >= calls
     assert status == 0
-    assert seen == ({True, False} if after != before else {True})
+    assert seen == ({True, False} if after != BEFORE else {True})
     assert found(run.checkpoints) == after
+
+
+@pytest.mark.parametrize("trouble", ["once", "half", "lasting"])
+@pytest.mark.parametrize(("step", "value", "calls"), SAVES)
+def test_an_io_error_at_every_system_call_of_a_save(
+    step: int, value: int, calls: int, trouble: str, template: RunDirectory, forker: Forker, tmp_path: Path
+) -> None:
+    """What was there is still there, and the next save on a disk that is well again is whole."""
+    fault = {"half": trouble == "half", "lasting": trouble == "lasting", "step": step, "value": value}
+    seen: list[int] = []
+    for nth in range(100):
+        run, retried = (RunDirectory(tmp_path / f"{nth}{name}") for name in ("", "-again"))
+        for copy in (run, retried):
+            shutil.copytree(template.path, copy.path)
+            status = forker.run("save_with_an_error", folder=copy.checkpoints, nth=nth, again=copy is retried, **fault)
+        seen.append(status)
+        assert trouble == "lasting" or not list(run.path.rglob(".tmp-*"))
+        left = check_what_a_save_left(run, step, value)
+        assert status == 1 or left[step] == value, "a save that failed says so"
+        assert check_what_a_save_left(retried, step, value) == after_saving(step, value)
+        if status == 0:
+            break
+    assert len(seen) > calls
+    assert set(seen) == {0, 1, 2}
+    assert left == after_saving(step, value)
 
 
 def test_a_save_over_one_that_a_kill_cut_short_is_whole(forker: Forker, tmp_path: Path) -> None:
@@ -216,6 +259,17 @@ def test_no_room_for_checkpoint_log_and_snapshot(forker: Forker, tmp_path: Path)
         *range(1, 6),
         *range(13, 25),
     }
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EDQUOT])
+def test_a_disk_that_answers_with_errors(code: int, forker: Forker, tmp_path: Path) -> None:
+    """From step 5 to 12 every write and fsync of checkpoint, log and snapshot is refused by the disk, or by a quota."""
+    whole = {"code": code, "broken_from": 99, "broken_to": 99}
+    assert forker.run("train_on_a_broken_disk", runs=tmp_path / "a", **whole) == 0
+    assert (
+        forker.run("train_on_a_broken_disk", runs=tmp_path / "b", **{**whole, "broken_from": 5, "broken_to": 12}) == 0
+    )
+    check_after_a_full_disk(only(tmp_path / "b"), only(tmp_path / "a"), os.strerror(code))
 
 
 def test_room_for_all_but_the_checkpoint(forker: Forker, tmp_path: Path) -> None:
