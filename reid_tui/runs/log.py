@@ -62,13 +62,12 @@ class EventLog:
         line = to_line(event).encode() + b"\n"
         if self._torn:
             line = b"\n" + line
-        self._torn = True
-        written = os.write(self._descriptor, line)
+        written = os.write(self._descriptor, line)  # where it raises, it wrote nothing
         self._size += written
         self._flusher.written()
-        if written != len(line):
+        self._torn = written != len(line)
+        if self._torn:
             raise OSError("the disk took only a part of the line")
-        self._torn = False
         if self._size > self._compact_at:
             self._compact()
         if isinstance(event, CheckpointSaved) or ends_run(event):

@@ -269,7 +269,9 @@ def test_a_disk_that_answers_with_errors(code: int, forker: Forker, tmp_path: Pa
     assert (
         forker.run("train_on_a_broken_disk", runs=tmp_path / "b", **{**whole, "broken_from": 5, "broken_to": 12}) == 0
     )
-    check_after_a_full_disk(only(tmp_path / "b"), only(tmp_path / "a"), os.strerror(code))
+    run = only(tmp_path / "b")
+    check_after_a_full_disk(run, only(tmp_path / "a"), os.strerror(code))
+    assert all(json.loads(line) for line in (run / "events.jsonl").read_text().splitlines())
 
 
 def test_room_for_all_but_the_checkpoint(forker: Forker, tmp_path: Path) -> None:
