@@ -40,9 +40,7 @@ class Pty:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
-        self._reading = True
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self.read()
 
     def _read(self) -> None:
         while self._reading:
@@ -59,8 +57,14 @@ class Pty:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def read(self) -> None:
+        self._reading = True
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
     def stop_reading(self) -> None:
         self._reading = False
+        self._reader.join()
 
     def waiting(self) -> int:
         """Bytes that the terminal holds and nobody has read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from tests.ptys import Pty
 RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
 LONG = ["--steps", "20000", "--eval-every", "1"]
 FULL = 4000
-"""Bytes: a terminal that is not read takes 4,095 and no more."""
+"""Bytes: of what a terminal that is not read has taken, it tells 4,095 and no more."""
+UNREAD_S = float(os.environ.get("REID_TUI_UNREAD_S", "20"))
+MIB = 2**20
 
 Start = Callable[..., Pty]
 FAILS_TO_READ = """
@@ -147,6 +150,39 @@ def test_without_a_screen_a_signal_still_saves(start: Start, tmp_path: Path) -> 
     terminal.process.send_signal(signal.SIGTERM)
     assert terminal.process.wait(60) in (143, 0)  # 0 where it was done by then
     assert terminal.events()[-1]["event"] in ("stopped", "finished")
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def steps_a_second(terminal: Pty, seconds: float) -> float:
+    first, began = terminal.events()[-1]["step"], time.monotonic()
+    time.sleep(seconds)
+    return (terminal.events()[-1]["step"] - first) / (time.monotonic() - began)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_nobody_reads_for_a_while(start: Start, tmp_path: Path) -> None:
+    """REID_TUI_UNREAD_S says how long, 600 in earnest; `--log-cli-level=INFO` shows what it costs."""
+    terminal = start(tmp_path, *LONG, "--fps", "30")  # fills the kernel's 64 KiB in some seconds
+    terminal.until("progress", step=20)
+    pid = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
+    read = steps_a_second(terminal, UNREAD_S / 6)
+    terminal.stop_reading()
+    before = resident(pid)
+    unread = steps_a_second(terminal, UNREAD_S)
+    grown = (resident(pid) - before) / MIB
+    logging.getLogger(__name__).info("%.1f steps/s while read, %.1f while not, %+.1f MiB", read, unread, grown)
+    assert unread > 0
+    assert grown < 64, "an evaluation may take some of it for a moment"
+    assert terminal.waiting() >= FULL
+    shown = len(terminal.shown)
+    terminal.read()
+    wait_for(lambda: b" numbers" in terminal.shown[shown:])
+    terminal.until("progress", step=terminal.events()[-1]["step"] + 20)
+    assert terminal.shown[shown:].count(b" numbers") == 1, "one repaint shows how things stand"
 
 
 @pytest.mark.slow
