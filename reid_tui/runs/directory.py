@@ -145,29 +145,62 @@ def discard_empty(run: RunDirectory) -> None:
         shutil.rmtree(run.path, ignore_errors=True)
 
 
-def locate_run(spec: str, runs_dir: Path) -> Path:
-    """Find a run by path, by name (whole, or what follows the time stamp), or the newest as `latest`; change nothing.
+def run_folders(runs_dir: Path) -> list[Path]:
+    """The folders of all runs, newest first by their names; none where there is no runs folder.
+
+    One with a lock alone is of a process that was killed before it wrote more.
 
     Raises:
-        RunError: there is none, or several by that name.
+        RunError: it is no folder, or cannot be read.
     """
-    known = sorted((path.parent for path in runs_dir.glob("*/config.json")), key=lambda path: path.name)
+    try:
+        folders = [runs_dir / name for name in os.listdir(runs_dir)]  # noqa: PTH208
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunError(
+            f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+        ) from error
+    found = [
+        folder
+        for folder in folders
+        if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
+    ]
+    return sorted(found, key=lambda folder: folder.name, reverse=True)
+
+
+def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
+    """Find a run by path, by name (whole, or what follows the time stamp), or the newest as `latest`; change nothing.
+
+    Args:
+        spec: which one.
+        runs_dir: where names are looked for.
+        begun: leave out those that still load, or ended while they did.
+
+    Raises:
+        RunError: there is none, several by that name, or the runs folder cannot be read.
+    """
+    if spec != LATEST and _is_run(Path(spec), begun=begun):
+        return Path(spec)
+    known = [folder for folder in run_folders(runs_dir) if _is_run(folder, begun=begun)]
     if spec == LATEST:
         if not known:
             raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
-        return known[-1]
-    as_path = Path(spec)
-    if os.path.isfile(as_path / "config.json"):  # noqa: PTH113 - unlike Path's, False also for a name that is too long
-        return as_path
+        return known[0]
     matches = [path for path in known if path.name == spec] or [
         path for path in known if path.name.split("-", 2)[-1] == spec
     ]
     if len(matches) == 1:
         return matches[0]
     if matches:
-        names = ", ".join(path.name for path in matches[-3:])
+        names = ", ".join(path.name for path in reversed(matches[:3]))
         raise RunError(f"{len(matches)} runs are named {spec!r}; say which: {names}")
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
+
+
+def _is_run(folder: Path, *, begun: bool) -> bool:
+    marks = ("config.json",) if begun else ("config.json", "lock")
+    return any(os.path.isfile(folder / mark) for mark in marks)  # noqa: PTH113 - unlike Path's, False where too long
 
 
 def tidy(run: RunDirectory) -> None:

@@ -68,10 +68,12 @@ class RunLock:
         """Take the lock.
 
         Raises:
-            RunError: another process writes this run, or the file cannot be made.
+            RunError: another process writes this run, the file cannot be made or locked, or the run was removed
+                meanwhile.
         """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC  # a link would have its target overwritten
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+            self._descriptor = os.open(path, flags, PRIVATE_FILE)
         except OSError as error:
             raise RunError(f"cannot lock the run {str(path.parent)!r}: {error.strerror}") from error
         try:
@@ -81,7 +83,13 @@ class RunLock:
             os.close(self._descriptor)
             raise RunError(
                 f"the run {path.parent.name!r} is being trained by process {holder or 'unknown'}; stop that one first"
+                if isinstance(error, BlockingIOError)
+                else f"cannot lock the run {str(path.parent)!r}: {error.strerror}; its file system has no locks, name "
+                "a folder on another one with --runs-dir"
             ) from error
+        if not os.fstat(self._descriptor).st_nlink:
+            os.close(self._descriptor)
+            raise RunError(f"the run {path.parent.name!r} has just been removed")
         self._folder = path.parent.resolve()
         self._first_line = f"{os.getpid()}\n".encode()
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from reid_tui.errors import RunError
-from reid_tui.runs.directory import RunDirectory
+from reid_tui.runs.directory import RunDirectory, run_folders
 from reid_tui.runs.lock import holder
 from reid_tui.runs.tail import ENDS, LogEnd, number, parsed, read_end, read_piece, whole
 
@@ -60,7 +60,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     Raises:
         RunError: it is no folder, or cannot be read.
     """
-    return [summarize(folder) for folder in _folders(runs_dir)]
+    return [summarize(folder) for folder in run_folders(runs_dir)]
 
 
 def newest_running(runs_dir: Path) -> Path:
@@ -69,31 +69,12 @@ def newest_running(runs_dir: Path) -> Path:
     Raises:
         RunError: there is none, or the folder cannot be read.
     """
-    folders = _folders(runs_dir)
+    folders = run_folders(runs_dir)
     for folder in folders:
         if holder(RunDirectory(folder).lock) is not None:
             return folder
     remedy = f"'reid-tui attach {folders[0].name}' shows the newest" if folders else "start one with 'reid-tui'"
     raise RunError(f"no run in {str(runs_dir)!r} is running; {remedy}")
-
-
-def _folders(runs_dir: Path) -> list[Path]:
-    """Of all runs, newest first by their names."""
-    try:
-        with os.scandir(runs_dir) as entries:
-            folders = [runs_dir / entry.name for entry in entries if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RunError(
-            f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
-        ) from error
-    found = [
-        folder
-        for folder in folders
-        if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
-    ]
-    return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
 def summarize(path: Path) -> RunSummary:

@@ -23,14 +23,15 @@ def find_removable(spec: str, runs_dir: Path) -> Path:
     Raises:
         RunError: there is none, it is a link, it does not look like a run, or a process writes it.
     """
-    path = locate_run(spec, runs_dir)
+    path = locate_run(spec, runs_dir, begun=False)
     if path.is_symlink():
         raise RunError(f"{str(path)!r} is a link to {str(path.readlink())!r}; remove the link itself with 'rm'")
     path = path.resolve()
     run = RunDirectory(path)
     in_runs_dir = path.parent == runs_dir.resolve()
-    if not in_runs_dir and not any(item.exists() for item in (run.events, run.checkpoints, run.lock)):
-        raise RunError(f"{str(path)!r} does not look like a run: it has a config.json, but no log, no checkpoints")
+    ours = run.config.exists() and any(item.exists() for item in (run.events, run.checkpoints, run.lock))
+    if not in_runs_dir and not ours:
+        raise RunError(f"{str(path)!r} does not look like a run: it lacks a config.json, or log and checkpoints")
     if (pid := holder(run.lock)) is not None:
         raise RunError(f"the run {path.name!r} is being trained by process {pid or 'unknown'}; stop that one first")
     return path
@@ -40,7 +41,7 @@ def remove_run(path: Path) -> None:
     """Remove a run's folder and all that is in it. Links in it are removed, not followed.
 
     The lock is held meanwhile, and config.json goes last: a removal that was cut short leaves a run that can be
-    listed and removed again.
+    listed and removed again. Who waits for the lock finds the run gone.
 
     Args:
         path: as `find_removable` found it.
@@ -59,8 +60,9 @@ def remove_run(path: Path) -> None:
                 shutil.rmtree(entry.path)
             else:
                 (path / entry.name).unlink()
+        run.lock.unlink()
         if not run.config.is_dir():
-            run.config.unlink()
+            run.config.unlink(missing_ok=True)
         shutil.rmtree(path)
     except OSError as error:
         what = error.filename or path

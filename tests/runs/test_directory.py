@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reid_tui.errors import RunError
-from reid_tui.runs.directory import RunDirectory, check_writable, create_run, locate_run, tidy
+from reid_tui.runs.directory import RunDirectory, check_writable, create_run, locate_run, run_folders, tidy
 from reid_tui.runs.lock import RunLock
 from tests.faults import limited_files, small_disk
 
@@ -51,6 +53,15 @@ def test_a_name_that_two_runs_have_is_refused(tmp_path: Path) -> None:
         (path / "config.json").write_text("{}")
     with pytest.raises(RunError, match="2 runs are named 'same'"):
         locate_run("same", tmp_path)
+
+
+def test_what_is_no_run_beside_the_runs_hides_none(tmp_path: Path) -> None:
+    run = made(tmp_path, "a")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "file").write_text("")
+    assert run_folders(tmp_path) == [run.path]
+    assert locate_run("a", tmp_path) == run.path
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
@@ -102,3 +113,22 @@ def test_two_writers_of_one_run(tmp_path: Path) -> None:
         RunLock(tmp_path / "lock")
     lock.release()
     RunLock(tmp_path / "lock").release()
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RunError, match=r"cannot lock the run .*: No locks available; .* another one with --runs-dir"):
+        RunLock(tmp_path / "lock")
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(RunError, match="cannot lock the run"):
+        RunLock(tmp_path / "lock")
+    assert (tmp_path / "precious").read_text() == "kept"

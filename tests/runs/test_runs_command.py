@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,9 @@ def test_rm_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "does not look like a run" in error(capsys, "rm", str(model), "--yes", "--runs-dir", str(tmp_path / "runs"))
     assert "no run 'nope'" in error(capsys, "rm", "nope", "--yes", "--runs-dir", str(tmp_path))
     assert (model / "config.json").exists()
+    (model / "config.json").rename(model / "lock")
+    assert "does not look like a run" in error(capsys, "rm", str(model), "--yes", "--runs-dir", str(tmp_path / "runs"))
+    assert (model / "lock").exists()
 
 
 def test_rm_takes_a_broken_run_and_a_removal_cut_short_can_be_taken_up_again(
@@ -228,6 +232,36 @@ def test_rm_takes_a_broken_run_and_a_removal_cut_short_can_be_taken_up_again(
         assert "Operation not permitted" in error(capsys, "rm", "a", "--yes", "--runs-dir", str(tmp_path))
     assert not (path / "checkpoints").exists()
     assert run(["runs", "rm", "a", "--yes", "--runs-dir", str(tmp_path)]) == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("spec", ["dead", "{}", "{}/", "latest"])
+def test_rm_takes_a_run_that_was_killed_before_it_wrote_more_than_its_lock(
+    tmp_path: Path, spec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "20260101-000000-dead"
+    path.mkdir()
+    (path / "lock").write_text("77\n")
+    (summary,) = list_runs(tmp_path)
+    assert (summary.name, summary.status) == (path.name, "crashed")
+    assert "no run in" in error(capsys, "rm", "latest", "--yes", "--runs-dir", str(tmp_path / "other"))
+    assert run(["runs", "rm", spec.format(path), "--yes", "--runs-dir", str(tmp_path)]) == 0
+    assert not path.exists()
+
+
+def test_who_waits_for_the_lock_of_a_run_that_is_removed_finds_it_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path)
+    first = RunLock(path / "lock")
+
+    def removed_meanwhile(_: float) -> None:
+        first.release()
+        remove.remove_run(path)
+
+    monkeypatch.setattr(time, "sleep", removed_meanwhile)
+    with pytest.raises(RunError, match="has just been removed"):
+        RunLock(path / "lock")
     assert not path.exists()
 
 
