@@ -135,7 +135,7 @@ class EventFollower:
 def _thinned(lines: Sequence[bytes], every: int) -> Iterator[bytes]:
     """One progress line in `every`, and the last of each unbroken row of them: what follows belongs to its step."""
     row = 0
-    for line, following in zip(lines, [*lines[1:], b""], strict=True):
+    for line, following in zip(lines, [*lines[1:], b""], strict=False):  # there may be none
         if not line.startswith(_PROGRESS):
             row = 0
             yield line

@@ -171,6 +171,24 @@ def test_of_a_long_past_only_so_many_progress_lines_are_read_and_of_news_all(
     assert len(everything(follower)) == 50
 
 
+def test_a_long_past_may_be_compacted_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reid_tui.runs.follow.MOST_PROGRESS", 100)
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path, budget=250_000)
+    step = 0
+    while path.stat().st_size < 240_000:
+        log.append(progress(step := step + 1))
+    follower = EventFollower(path)
+    inode = path.stat().st_ino
+    while path.stat().st_ino == inode:
+        log.append(progress(step := step + 1))
+    log.append(Paused(step=step, seq=step + 1))
+    log.close()
+    events = everything(follower)
+    assert events[-1] == Paused(step=step, seq=step + 1)
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+
+
 def test_of_pictures_the_newest_counts_and_none_that_was_taken_back(tmp_path: Path) -> None:
     def histogram(step: int) -> DistancesReady:
         return DistancesReady(step=step, split="test", edges=(0.0, 1.0), same=(step,), different=(0,))
