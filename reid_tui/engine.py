@@ -146,12 +146,14 @@ def _run(
         lock = RunLock(run.lock)
         resources.callback(lock.release)
     resources.enter_context(_log_file(run.log))
-    last = read_end(run.events) if resumed else LogEnd()
     asked = options.given() | ({"replay": str(again.path)} if again else {})
 
-    def write_down() -> None:
-        recorder.keep(_open_log(run), last.seq or 0, last.step or 0)
+    def write_down() -> LogEnd:
+        log = _open_log(run)  # first: what a crash left behind the last whole line hides it
+        last = read_end(run.events) if resumed else LogEnd()
+        recorder.keep(log, last.seq or 0, last.step or 0)
         _write_config(run, config, dataset, asked, str(device))
+        return last
 
     if resumed and past is not None:
         replay_past(run, past)
@@ -167,7 +169,7 @@ def _run(
         if not resumed:  # a network that fits no memory leaves a run that says so; a refused resume changes nothing
             write_down()
         raise
-    write_down()
+    last = write_down()
     for line in resumed.passed_over if resumed else again.passed_over if again else ():
         message = f"a damaged checkpoint was passed over: {line}"
         recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))

@@ -12,6 +12,8 @@ from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.errors import DataError, RunError
+from reid_tui.runs.log import read_events
+from reid_tui.runs.tail import TAIL
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.view.state import RunState, fold
@@ -38,6 +40,21 @@ def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:
     assert [told[index].step for index in starts] == [0, 3]
     assert fold(RunState(), told[: starts[-1]]).badge == "LOADING"
     assert fold(RunState(), told[: starts[-1] + 1]).badge == "TRAINING"
+
+
+def test_however_much_a_crash_left_behind_the_last_line_the_log_goes_on_from_it(runs: Path) -> None:
+    (log,) = runs.glob("*-tiny/events.jsonl")
+    before = list(read_events(log))[:-1]
+    with log.open("rb+") as file:
+        ends = [index for index, byte in enumerate(file.read()) if byte == ord("\n")]
+        file.truncate(ends[-2] + 1)
+        file.truncate(ends[-2] + 2 * TAIL)  # a hole
+    assert isinstance(train(runs, [], steps=4, resume="latest"), ev.Finished)
+    after = list(read_events(log))
+    assert after[: len(before)] == before
+    assert [event.seq for event in after[len(before) :]] == [
+        before[-1].seq + count for count in range(1, len(after) - len(before) + 1)
+    ]
 
 
 def test_what_is_refused_or_never_begins_leaves_no_folder(
