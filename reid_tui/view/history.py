@@ -162,13 +162,21 @@ class History:
             marks.append(mark)
         return replace(self, marks=_bounded(tuple(marks)))
 
-    def cut(self, step: int) -> History:
-        """Forget what came after `step`: a resumed run takes those steps again."""
+    def cut(self, step: int, *, margin: float, lr: float) -> History:
+        """Forget what came after a checkpoint: a resumed run takes those steps again.
+
+        Args:
+            step: of the checkpoint.
+            margin: saved in it; what was turned at that very step may have been turned after the save.
+            lr: the same.
+        """
+        saved = {"margin": margin, "lr": lr}
+        marks = [item if item.step < step else replace(item, new=saved[item.kind]) for item in self.marks]
         return replace(
             self,
             epochs=tuple(item for item in self.epochs if item.step <= step),
             evaluations=tuple(item for item in self.evaluations if item.step <= step),
-            marks=tuple(item for item in self.marks if item.step <= step),
+            marks=tuple(item for item in marks if item.step <= step and item.old != item.new),
             length=int(np.searchsorted(self.steps, step, side="right")),
         )
 

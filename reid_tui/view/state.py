@@ -140,7 +140,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
 def _with_start(state: RunState, event: RunStarted) -> RunState:
     """A start at step 0 is a new run; a later one continues what was replayed."""
     before = state if event.step else RunState(log=state.log, log_count=state.log_count)
-    history = before.history.cut(event.step)
+    history = before.history.cut(event.step, margin=event.margin, lr=event.lr)
     scores_kept = len(history.evaluations) == len(before.history.evaluations)
     return replace(
         before,

@@ -72,7 +72,7 @@ def test_cut_forgets_what_lies_beyond_and_goes_on() -> None:
         .with_mark(Mark(40, "margin", 1.0, 1.1))
         .with_mark(Mark(90, "margin", 1.1, 1.2))
     )
-    cut = full.cut(60)
+    cut = full.cut(60, margin=1.1, lr=1e-3)
     assert cut.steps[-1] == 60
     assert (len(cut.epochs), len(cut.evaluations), len(cut.marks)) == (1, 1, 1)
     again = cut.with_losses([61, 62], [0.1, 0.2])

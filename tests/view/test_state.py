@@ -28,6 +28,7 @@ from reid_tui.training.events import (
     Stopped,
     Warned,
 )
+from reid_tui.view.history import Mark
 from reid_tui.view.state import MAX_LOG, RunState, fold
 from reid_tui.view.wording import LONGEST
 from tests.view.samples import evaluated, progress, started
@@ -158,6 +159,23 @@ def test_a_resumed_run_forgets_what_it_takes_again() -> None:
     assert state.checkpoint is not None
     assert any("resumed" in line.text for line in state.log)
     assert fold(state, [progress(101, 0.7)]).history.losses[-1] == 0.7
+
+
+def test_what_was_turned_after_the_save_of_the_step_that_a_resume_goes_on_from_is_forgotten_too() -> None:
+    old: list[AnyEvent] = [
+        started(),
+        *(progress(step) for step in range(1, 101)),
+        Paused(step=100),
+        MarginChanged(step=100, old=1.0, new=1.1),
+        CheckpointSaved(step=100, path="checkpoints/a", seconds=0.1, reason="asked"),
+        MarginChanged(step=100, old=1.1, new=1.5),
+        LrChanged(step=100, old=1e-3, new=1e-2),
+    ]
+    state = fold(RunState(), [*old, started(100, margin=1.1)])
+    assert state.history.marks == (Mark(100, "margin", 1.0, 1.1),)
+    assert fold(RunState(), [*old, started(100)]).history.marks == ()
+    turned = MarginChanged(step=100, old=1.1, new=1.2)
+    assert fold(state, [turned]).history.marks == (Mark(100, "margin", 1.0, 1.2),)
 
 
 def test_a_start_at_step_0_is_a_new_run_that_keeps_the_log() -> None:
