@@ -6,6 +6,7 @@ Nothing is ever waited for: a read gives what is there and not yet given.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.runs.log import LONGEST_LINE, parsed_event
@@ -22,6 +23,7 @@ MOST_PROGRESS: Final = 20_000
 """Progress lines of a log's past that are worth reading: no curve keeps more points."""
 _PROGRESS: Final = b'{"event":"progress"'
 _PROGRESS_BYTES: Final = 220
+_NUMBER: Final = re.compile(rb'\{"event":"[a-z0-9_]{1,40}","seq":(\d{1,18}),')
 
 
 class LineFollower:
@@ -120,8 +122,11 @@ class EventFollower:
             return None
         events = []
         for line in _thinned(lines, self._every) if self._every > 1 else lines:
-            event = parsed_event(line)
             # A log that was rewritten is read again from its beginning; what it repeats is known by its number.
+            number = _NUMBER.match(line)
+            if number is not None and int(number[1]) <= self._seq:
+                continue
+            event = parsed_event(line)
             if event is not None and event.seq > self._seq:
                 self._seq = event.seq
                 events.append(event)

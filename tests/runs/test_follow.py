@@ -90,7 +90,7 @@ def test_another_file_by_the_same_name_is_read_from_its_beginning(how: str, tmp_
     assert follower.read() == [b"three"]
 
 
-def test_a_log_that_was_rewritten_repeats_nothing(tmp_path: Path) -> None:
+def test_a_log_that_was_rewritten_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "events.jsonl"
     log = EventLog(path)
     for step in range(1, 6):
@@ -101,7 +101,10 @@ def test_a_log_that_was_rewritten_repeats_nothing(tmp_path: Path) -> None:
     for step in (1, 3, 5, 6):
         other.append(progress(step))
     (tmp_path / "other").replace(path)
+    parsed: list[bytes] = []
+    monkeypatch.setattr("reid_tui.runs.follow.parsed_event", lambda line: parsed.append(line) or parsed_event(line))
     assert [event.step for event in everything(follower)] == [6]
+    assert len(parsed) == 1, "a long log would keep its reader from the screen"
     other.append(Paused(step=6, seq=7))
     assert everything(follower) == [Paused(step=6, seq=7)]
 
