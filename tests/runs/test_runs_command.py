@@ -277,6 +277,22 @@ def test_size(size: int, text: str) -> None:
     assert show.size(size) == text
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_lacks_some_characters_gets_the_table_all_the_same(tmp_path: Path, encoding: str) -> None:
+    (made(tmp_path, "20260101-000000-größe-日本") / "events.jsonl").unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "reid_tui", "runs", "--runs-dir", str(tmp_path)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    row = done.stdout.decode(encoding).splitlines()[1].split()
+    name, unknown = (
+        text.encode(encoding, "replace").decode(encoding) for text in ("20260101-000000-größe-日本", UNKNOWN)
+    )
+    assert row[:5] == [name, "crashed", "tiny", unknown, unknown]
+
+
 @pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["runs", "rm", "nope", "--yes"]])
 def test_it_starts_without_torch(tmp_path: Path, words: list[str]) -> None:
     made(tmp_path)
