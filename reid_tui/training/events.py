@@ -366,11 +366,15 @@ _FIELDS: Final = {
     for kind in EVENT_TYPES.values()
 }
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
+_LARGEST: Final = 2**53
+"""Of whole numbers: each has a float of its own, and fits into arrays."""
 
 
 def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
     """A field's value out of JSON, of its declared type."""
     simple = _SIMPLE.get(declared)
+    if type(raw) is int and abs(raw) > _LARGEST:
+        raise ValueError(f"{name} is too large")
     if simple is not None and type(raw) is simple:
         return raw
     if declared == "float" and (raw is None or type(raw) in (int, float)):

@@ -120,6 +120,8 @@ def test_a_log_that_was_rewritten_repeats_nothing(tmp_path: Path, monkeypatch: p
         b'{"event":"paused","step":"7"}',
         b'{"event":"paused","step":true}',
         b'{"event":"paused","step":1.5}',
+        b'{"event":"paused","step":1' + b"0" * 30 + b"}",
+        b'{"event":"margin_changed","step":1,"old":1.0,"new":1' + b"0" * 400 + b"}",
         b'{"event":"no_such","step":1}',
         b'{"event":"distances_ready","step":1,"split":"test","edges":[[1]],"same":[],"different":[]}',
         b'{"event":"distances_ready","step":1,"split":"test","edges":{"a":1},"same":[],"different":[]}',
