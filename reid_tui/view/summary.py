@@ -30,7 +30,7 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
     Args:
         state: after the last event.
         run_dir: where the run lies; empty takes the run's name.
-        resume_command: shown where the run can go on; empty takes `reid-tui train --resume` and the run's name.
+        resume_command: shown where the run can go on; empty takes `reid-tui train --resume` and where it lies.
 
     Returns:
         (label, text), each safe to print; rows of which nothing is known are left out.
@@ -54,7 +54,7 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
     )
     rows.append(("run", printable(run_dir or (state.started.run if state.started else ""), LONGEST)))
     if state.started and state.checkpoint and not isinstance(state.ended, Finished):
-        command = resume_command or f"reid-tui train --resume {shlex.quote(state.started.run)}"
+        command = resume_command or f"reid-tui train --resume {shlex.quote(run_dir or state.started.run)}"
         rows.append(("to go on", printable(command, LONGEST)))
     return [(label, text) for label, text in rows if text]
 

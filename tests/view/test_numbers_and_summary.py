@@ -130,7 +130,7 @@ def test_summary_of_a_stopped_run_says_how_to_go_on() -> None:
     assert rows["margin"] == "1.00 → 1.10 at step 340 → 1.25 at step 380"
     assert rows["checkpoint"] == "checkpoints/step-00000399.safetensors (step 399)"
     assert rows["run"] == "runs/20261123-101500-calm"
-    assert rows["to go on"] == "reid-tui train --resume 20261123-101500-calm"
+    assert rows["to go on"] == "reid-tui train --resume runs/20261123-101500-calm"
     assert "skipped steps" not in rows
 
 
