@@ -229,6 +229,25 @@ def test_attach_shows_a_hostile_run_with_no_sequence_of_its_own(tmp_path: Path) 
     assert taken_apart(twin).kinds <= TEXTUAL
 
 
+@pytest.mark.slow
+def test_what_attach_cannot_read_reaches_no_terminal(tmp_path: Path) -> None:
+    with written(tmp_path, harmless) as run:
+        run.tell(
+            ev.EmbeddingsReady(step=20, split="test", path=f"embeddings/{HOSTILE[5]}"),
+            ev.Stopped(step=20, reason="asked", saved=False),
+        )
+        terminal = Pty(tmp_path, "attach", str(run.run.path))
+        try:
+            terminal.until_shown(b"STOPPED")
+            terminal.press("q")
+            assert terminal.process.wait(30) == 0
+            terminal._reader.join(10)
+        finally:
+            terminal.end()
+    assert taken_apart(terminal.shown).kinds <= TEXTUAL
+    assert b"cannot be read" not in terminal.shown
+
+
 def dashboard(folder: Path) -> bytes:
     """All that a live dashboard wrote that trains into a folder of this name."""
     terminal = Pty(folder, "--data", "pedestrians", "--batch-size", "4", "--epochs", "1000", "--eval-every", "1000")

@@ -89,7 +89,6 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
     from reid_tui.tui.attached import AttachedSession
 
     session = AttachedSession(RunDirectory(path), read_only=read_only)
-    session.start()  # so that the first picture shows the run
     return _Showing(session, screen, look, hangup, None, runs_dir=path.parent, run=path).until_left()
 
 
@@ -125,6 +124,8 @@ class _Showing:
         with redirected(ascii_only=self._look.glyphs == "ascii") as descriptors:
             self._descriptors = descriptors
             hangup.descriptors = descriptors.terminal
+            if session.remote:
+                session.start()  # so that the first picture shows the run; what it cannot read goes to no terminal
             app = ReidTuiApp(
                 session,
                 self._look,
