@@ -83,7 +83,7 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
     """
     hangup = Hangup()
     hangup.watch()
-    path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir)
+    path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir, begun=False)
     look = decide_look(screen, os.environ)
     prepare_textual(look, screen.fps)
     from reid_tui.tui.attached import AttachedSession

@@ -40,6 +40,18 @@ def test_found_by_path_name_short_name_and_latest(tmp_path: Path) -> None:
     assert locate_run("latest", tmp_path) == second
 
 
+def test_a_run_that_still_loads_is_found_by_who_asks_for_it(tmp_path: Path) -> None:
+    made(tmp_path, "whole")
+    loading = tmp_path / "29991231-000000-loading"
+    loading.mkdir()
+    RunLock(RunDirectory(loading).lock).release()
+    for spec in ("loading", loading.name, str(loading), "latest"):
+        assert locate_run(spec, tmp_path, begun=False) == loading
+    assert locate_run("latest", tmp_path).name.endswith("-whole")
+    with pytest.raises(RunError, match="no run 'loading'"):
+        locate_run("loading", tmp_path)
+
+
 @pytest.mark.parametrize(("spec", "words"), [("nope", "no run 'nope'"), ("latest", "no run in")])
 def test_missing(spec: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=words):
