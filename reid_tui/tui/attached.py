@@ -6,6 +6,7 @@ A thread of our own reads the files. Whoever trains neither knows of it nor wait
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import threading
 import time
@@ -70,6 +71,7 @@ class AttachedSession:
         self._over = True
         """The log says how the run ended, or that it has not begun."""
         self._lost = False
+        self._taken_away = False
 
     @property
     def alive(self) -> bool:
@@ -124,14 +126,14 @@ class AttachedSession:
 
     def _follow(self) -> None:
         # The lock is asked before the log: a run that ends in between has then written its end already.
-        self._pid = holder(self._run.lock)
+        self._ask_who_trains()
         self._read(past=True)
         self._look_who_trains()
         asked = time.monotonic()
         while not self._closing.wait(_EVERY):
             if time.monotonic() - asked >= _HOLDER_EVERY:
                 asked = time.monotonic()
-                self._pid = holder(self._run.lock)
+                self._ask_who_trains()
                 self._read()
                 self._look_who_trains()
             else:
@@ -166,15 +168,35 @@ class AttachedSession:
             case _ if ends_run(event):
                 self._over = True
 
+    def _ask_who_trains(self) -> None:
+        """Ask the lock. Of a folder that was taken away under its process nobody can tell: it counts as held."""
+        pid = holder(self._run.lock)
+        if pid is None and self._pid is not None and self._newest is not None and not os.path.lexists(self._run.lock):
+            if not self._taken_away:
+                self._taken_away = True
+                where = f"the folder {str(self._run.path)!r} is gone, removed or moved"
+                self._say("folder_gone", f"{where}; what its process still tells is shown, keys do not reach it")
+            return
+        self._pid = pid
+
     def _look_who_trains(self) -> None:
         """Say so, once, where the process is gone and the log does not say why."""
-        if self._pid is not None or self._over or self._lost or self._newest is None:
+        if self._pid is not None or self._lost:
             return
+        if self._newest is None:
+            message = f"no process trains this run, and its log tells nothing; {self._remedy()}"
+        elif self._over:
+            return
+        else:
+            message = f"the process was killed at step {self._newest.step:,}; {self._remedy()}"
         self._lost = True
-        step = self._newest.step
-        command = f"reid-tui --resume {shlex.quote(str(self._run.path))}"
-        message = f"the process was killed at step {step:,}; go on with: {command}"
-        self._box.put(Lost(step=step, seq=self._newest.seq, time=time.time(), message=message))
+        step, seq = (0, 0) if self._newest is None else (self._newest.step, self._newest.seq)
+        self._box.put(Lost(step=step, seq=seq, time=time.time(), message=message))
+
+    def _remedy(self) -> str:
+        if not any(self._run.checkpoints.glob("step-*.json")):
+            return "it has no checkpoint yet, start a new run"
+        return f"go on with: reid-tui --resume {shlex.quote(str(self._run.path))}"
 
     def _say(self, code: str, message: str) -> None:
         """A warning of our own; in no log."""

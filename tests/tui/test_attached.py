@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -212,9 +213,40 @@ async def test_a_run_that_is_held_and_has_not_begun_is_waited_for(tmp_path: Path
     async with attached(RunDirectory(folder)) as rig:
         await rig.until(lambda: "LOADING" in rig.text)
         assert newest_running(tmp_path) == folder
-    lock.release()
+        lock.release()
+        await rig.until(lambda: "CRASHED" in rig.text)
+        assert "log tells nothing; it has no checkpoint yet, start a new run" in rig.text
     with pytest.raises(RunError, match="attach 20261125-101500-x' shows the newest"):
         newest_running(tmp_path)
+
+
+async def test_a_killed_run_without_a_checkpoint_names_no_command_that_would_fail(tmp_path: Path) -> None:
+    run = Trained(tmp_path, epochs=1)
+    run.thread.join(60)
+    log = run.run.events.read_bytes()
+    run.run.events.write_bytes(log[: log.index(b'"epoch_ended"')].rpartition(b"\n")[0] + b"\n")
+    shutil.rmtree(run.run.checkpoints)
+    async with attached(run.run) as rig:
+        await rig.until(lambda: "CRASHED" in rig.text, 20)
+        said = " ".join(line.text for line in rig.app.state.log)
+        assert "killed at step 8; it has no checkpoint yet, start a new run" in said
+        assert "--resume" not in said
+
+
+async def test_a_folder_that_is_moved_away_is_no_crash(trained: Trained) -> None:
+    await trains(trained)
+    async with attached(trained.run) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        run = trained.run.path
+        moved = run.rename(run.with_name("2-moved"))
+        await rig.until(lambda: any("removed or moved" in line.text for line in rig.app.state.log))
+        step = rig.app.state.step
+        await rig.until(lambda: rig.app.state.step > step + 5 and rig.app.state.badge == "TRAINING", 20)
+        await rig.press("+")
+        await rig.until(lambda: any("not sent: no process" in line.text for line in rig.app.state.log))
+        moved.rename(run)
+        await rig.press("+")
+        await rig.until(lambda: rig.app.state.margin == pytest.approx(1.05), 20)
 
 
 async def test_what_native_code_writes_is_shown_bounded(trained: Trained) -> None:
