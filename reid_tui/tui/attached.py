@@ -70,6 +70,7 @@ class AttachedSession:
         self._newest: AnyEvent | None = None
         self._over = True
         """The log says how the run ended, or that it has not begun."""
+        self._diverged: Diverged | None = None
         self._lost = False
         self._taken_away = False
 
@@ -163,8 +164,9 @@ class AttachedSession:
         match event:
             case RunStarted() | Resumed():
                 self._over = self._lost = False
+                self._diverged = None
             case Diverged():
-                self._over = True
+                self._diverged = event
             case _ if ends_run(event):
                 self._over = True
 
@@ -180,13 +182,15 @@ class AttachedSession:
         self._pid = pid
 
     def _look_who_trains(self) -> None:
-        """Say so, once, where the process is gone and the log does not say why."""
+        """Say so, once, where the process is gone and its log has no end: a divergence alone is none."""
         if self._pid is not None or self._lost:
             return
         if self._newest is None:
             message = f"no process trains this run, and its log tells nothing; {self._remedy()}"
         elif self._over:
             return
+        elif self._diverged is not None:
+            message = f"diverged at step {self._diverged.step:,}: {self._diverged.reason}; {self._remedy()}"
         else:
             message = f"the process was killed at step {self._newest.step:,}; {self._remedy()}"
         self._lost = True

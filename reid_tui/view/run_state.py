@@ -83,7 +83,7 @@ class RunState:
             case Failed():
                 return "FAILED"
             case Lost():
-                return "CRASHED"
+                return "DIVERGED" if self.diverged else "CRASHED"
         if self.phase != "training":
             return _BADGES[self.phase]
         return "DIVERGED" if self.diverged else "PAUSED" if self.paused else "TRAINING"

@@ -233,6 +233,23 @@ async def test_a_killed_run_without_a_checkpoint_names_no_command_that_would_fai
         assert "--resume" not in said
 
 
+async def test_a_run_that_diverged_and_is_gone_has_ended(tmp_path: Path) -> None:
+    run = Trained(tmp_path, epochs=2)
+    run.thread.join(60)
+    whole = run.run.events.read_bytes()
+    run.run.events.write_bytes(whole[: whole.index(b'"finished"')].rpartition(b"\n")[0] + b"\n")
+    log = EventLog(run.run.events)
+    log.append(ev.Diverged(step=16, seq=10**6, reason="not finite", checkpoint="checkpoints/step-00000016"))
+    log.close()
+    said = f"diverged at step 16: not finite; go on with: reid-tui --resume {run.run.path}"
+    async with attached(run.run) as rig:
+        await rig.until(lambda: said in [line.text for line in rig.app.state.log], 20)
+        await rig.until(lambda: "DIVERGED" in rig.text)
+        assert "pause" not in rig.text.splitlines()[-1]
+        await rig.press("+")
+        await rig.until(lambda: "the run has ended" in rig.text)
+
+
 async def test_a_folder_that_is_moved_away_is_no_crash(trained: Trained) -> None:
     await trains(trained)
     async with attached(trained.run) as rig:
