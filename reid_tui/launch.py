@@ -113,7 +113,8 @@ def _wait(child: int, reading: int, settings: list[Any] | None) -> int:
         return code
     if settings is not None:
         _leave_screen()
-    _say(f"killed by {signal.Signals(-code).name}; 'reid-tui runs' lists what is kept, --resume latest goes on with it")
+    name = signal.Signals(-code).name
+    _say(f"killed by {name}; 'reid-tui runs' lists what is kept, --resume goes on from a checkpoint where there is one")
     return _SIGNALLED - code
 
 
