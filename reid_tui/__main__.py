@@ -11,6 +11,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _fill_missing_streams()
     from reid_tui.cli import run
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without some characters gets "?", as stderr gets escapes
@@ -25,6 +26,18 @@ def main() -> None:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _fill_missing_streams() -> None:
+    """Of a process that was started without them: else the next files that are opened take their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        pass
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
 
 if __name__ == "__main__":

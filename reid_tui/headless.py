@@ -91,6 +91,7 @@ class BarTalk:
             TextColumn("{task.fields[numbers]}", markup=False),
             console=console,
             refresh_per_second=4,
+            redirect_stdout=sys.stdout.isatty(),  # data that goes elsewhere is not for the screen
             expand=True,
         )
         self._task: TaskID | None = None

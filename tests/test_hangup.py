@@ -243,3 +243,15 @@ def test_sigusr1_saves_and_goes_on(argv: tuple[str, ...], start: Start, tmp_path
     assert asked["reason"] == "asked"
     terminal.close()
     whole(terminal)
+
+
+@pytest.mark.slow
+def test_json_that_goes_elsewhere_is_not_for_the_terminal(start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    terminal = start(tmp_path, "train", "--json", under=("sh", "-c", 'exec "$@" > "$0"', str(out)))
+    assert terminal.process.wait(90) == 0
+    lines = out.read_text().splitlines()
+    (log,) = tmp_path.glob("*/events.jsonl")
+    assert lines[-1] == log.read_text().splitlines()[-1]
+    assert b'{"event"' not in terminal.shown
+    assert b"30/30" in terminal.shown
