@@ -9,10 +9,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from reid_tui.console import Patient, console_on, say_at_once, settle
 from reid_tui.engine import StopLoading, run_training
 from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
 from reid_tui.launch import ONE_SIGNAL_S
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from rich.console import Console
+
     from reid_tui.config import RunOptions
     from reid_tui.runs.replay import Replay
 
 PLAIN_EVERY_S: Final = 10.0
+_SETTLE_S: Final = 1.0
+"""That a terminal gets to take what is said last."""
 _QUIET: Final = frozenset({"phase", "run"})
 
 
@@ -136,14 +140,6 @@ def progress_text(event: ev.Progress, state: RunState) -> str:
     )
 
 
-class Patient(Console):
-    """A console whose reader may go away without ending the process."""
-
-    def on_broken_pipe(self) -> None:
-        """Let the caller decide."""
-        raise  # the error that is being handled
-
-
 class Follower:
     """The trainer's listener: JSON to stdout, talk to stderr, and a state for the summary."""
 
@@ -193,10 +189,10 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     Returns:
         The exit code.
     """
-    console = Patient(stderr=True, highlight=False)
+    console = console_on(sys.stderr)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
-    stopper = _stopper(inbox, follower)
+    stopper = _stopper(inbox, follower, console)
     handlers = {
         signal.SIGINT: stopper,
         signal.SIGTERM: stopper,
@@ -205,24 +201,38 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        end = run_training(options, follower, inbox, steerable=False, again=again)
+        try:
+            end = run_training(options, follower, inbox, steerable=False, again=again)
+        finally:
+            with contextlib.suppress(OSError):
+                follower.close()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, before[number])
+        return _conclude(end, follower.state, again, console, as_json=as_json)
     finally:
-        with contextlib.suppress(OSError):
-            follower.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _conclude(end: ev.AnyEvent, state: RunState, again: Replay | None, console: Console, *, as_json: bool) -> int:
+    """Say how it ended; gives the exit code."""
+    settle(console, _SETTLE_S)
+    out = console if as_json else console_on(sys.stdout)
     with contextlib.suppress(OSError):
-        if follower.state.started is not None:
-            print_summary(follower.state, console if as_json else Patient(highlight=False))
+        if state.started is not None:
+            print_summary(state, out)
+    settle(out, _SETTLE_S)
+    code = exit_code(end)
     with contextlib.suppress(OSError):
         if isinstance(end, ev.Failed):
             console.print(Text(f"reid-tui: {printable(end.message, 1000)}"), soft_wrap=True)
-    verdict = again.verdict(end, follower.state.started) if again else None
-    if verdict is None:
-        return exit_code(end)
-    with contextlib.suppress(OSError):
-        console.print(Text(verdict.text if verdict.equal else f"reid-tui: {verdict.text}"), soft_wrap=True)
-    return exit_code(end) or (OK if verdict.equal else FAILURE)
+    verdict = again.verdict(end, state.started) if again else None
+    if verdict is not None:
+        code = code or (OK if verdict.equal else FAILURE)
+        with contextlib.suppress(OSError):
+            console.print(Text(verdict.text if verdict.equal else f"reid-tui: {verdict.text}"), soft_wrap=True)
+    settle(console, _SETTLE_S)
+    return code
 
 
 def exit_code(end: ev.AnyEvent) -> int:
@@ -253,7 +263,7 @@ def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
 
 
 def _stopper(
-    inbox: CommandBox, follower: Follower, clock: Callable[[], float] = time.monotonic
+    inbox: CommandBox, follower: Follower, console: Console, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, FrameType | None], None]:
     asked: tuple[int, float] | None = None
 
@@ -263,12 +273,13 @@ def _stopper(
         if asked is not None:
             if asked[0] == number and clock() - asked[1] < ONE_SIGNAL_S:
                 return
-            os.write(2, b"\nreid-tui: stopped at once, nothing more is saved\n")
+            say_at_once(console, "\nreid-tui: stopped at once, nothing more is saved\n")
+            settle(console, _SETTLE_S)
             os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
         asked = number, clock()
         if follower.loading:
             raise StopLoading(name)
-        os.write(2, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n".encode())
+        say_at_once(console, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n")
         inbox.put(cmd.Stop(save=True, reason=name), name)
 
     return stop

@@ -70,6 +70,17 @@ class Pty:
         """Bytes that the terminal holds and nobody has read."""
         return int.from_bytes(fcntl.ioctl(self._master, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
+    def fill(self) -> None:
+        """Nobody reads, and the terminal takes not a byte more."""
+        self.stop_reading()
+        self._reader.join()
+        name = Path(f"/proc/{self.process.pid}/fd/2").readlink()
+        slave = os.open(name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(slave, b"x")
+        os.close(slave)
+
     def close(self) -> None:
         """Hang up: the kernel sends SIGHUP to the command."""
         self._reading = False

@@ -60,7 +60,7 @@ def start() -> Iterator[Start]:
     started: list[Pty] = []
 
     def start_one(folder: Path, *argv: str, under: tuple[str, ...] = ()) -> Pty:
-        words = (*argv, *RUN) if argv[:1] == ("train",) else (*RUN, *argv)
+        words = ("train", *RUN, *argv[1:]) if argv[:1] == ("train",) else (*RUN, *argv)
         started.append(Pty(folder, *words, under=under))
         return started[-1]
 
@@ -255,3 +255,27 @@ def test_json_that_goes_elsewhere_is_not_for_the_terminal(start: Start, tmp_path
     assert lines[-1] == log.read_text().splitlines()[-1]
     assert b'{"event"' not in terminal.shown
     assert b"30/30" in terminal.shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("progress", ["bar", "plain"])
+def test_headless_on_a_terminal_that_nobody_reads(progress: str, start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, "train", "--progress", progress)
+    terminal.until("progress", step=2)
+    terminal.fill()
+    terminal.until("finished")
+    terminal.close()
+    whole(terminal)
+
+
+@pytest.mark.slow
+def test_sigterm_to_headless_on_a_terminal_that_nobody_reads(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, "train", *LONG)
+    terminal.until("progress", step=2)
+    terminal.fill()
+    step = terminal.events()[-1]["step"]
+    terminal.until("progress", step=step + 3)
+    terminal.process.terminate()
+    assert terminal.process.wait(60) == 143
+    last = terminal.events()[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from rich.console import Console
 
 from reid_tui.headless import Follower, NoTalk, _hangup_survivor, _stopper
 from reid_tui.training.channels import CommandBox
@@ -193,7 +195,7 @@ def test_one_signal_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "_exit", end)
     now, inbox = 100.0, CommandBox()
-    stop = _stopper(inbox, Follower(NoTalk(), as_json=False), lambda: now)
+    stop = _stopper(inbox, Follower(NoTalk(), as_json=False), Console(file=io.StringIO()), lambda: now)
     stop(signal.SIGTERM, None)
     now += 0.4
     stop(signal.SIGTERM, None)
