@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import os
@@ -17,13 +16,14 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without some characters gets "?", as stderr gets escapes
         sys.stdout.reconfigure(errors="replace")
     code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody hears it; the interpreter would fail on it once more, with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if any(name.partition(".")[0] == "torch" for name in sys.modules):  # an import broken off leaves only parts of it
         # Taking torch down takes the interpreter over a second, and a thread in a native call could keep it for ever.
         logging.shutdown()
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 

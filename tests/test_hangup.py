@@ -279,3 +279,30 @@ def test_sigterm_to_headless_on_a_terminal_that_nobody_reads(start: Start, tmp_p
     assert terminal.process.wait(60) == 143
     last = terminal.events()[-1]
     assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+
+
+@pytest.mark.slow
+def test_a_terminal_that_sends_no_signal(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, under=("setsid", "--wait"))
+    terminal.until("progress", step=2)
+    trainer = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
+    terminal.close()
+    assert ends_within(trainer, 90)
+    assert terminal.events()[-1]["event"] == "finished"
+    (run,) = tmp_path.glob("2*")
+    assert "the terminal went away" in (run / "run.log").read_text()
+
+
+@pytest.mark.slow
+def test_nobody_hears_the_summary(start: Start, tmp_path: Path) -> None:
+    piped = ("bash", "-c", '"$@" | true; exit ${PIPESTATUS[0]}', "bash")
+    terminal = start(tmp_path, "--exit-when-done", under=piped)
+    whole(terminal)
+
+
+@pytest.mark.slow
+def test_the_terminal_goes_away_behind_the_screen(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, "--exit-when-done")
+    terminal.until_shown(b"\x1b[?1049l", 90)
+    terminal.close()
+    whole(terminal)

@@ -23,6 +23,8 @@ from reid_tui.tui.terminal import decide_look, prepare_textual
 from reid_tui.tui.title import POP, PUSH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reid_tui.config import RunOptions, ScreenOptions
     from reid_tui.launch import Tether
     from reid_tui.training.events import RunStarted
@@ -34,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 _LAST_WAIT: Final = 0.3
 """Seconds that the trainer's thread gets to end by itself once the screen is closed."""
 _CLOSE_WAIT: Final = 5.0
-"""Seconds that the terminal gets to take the screen's last bytes."""
+"""Seconds that the terminal gets to take the screen's last bytes, and what is said after it."""
 _RESCUE_WAIT: Final = 60.0
 """Seconds that a run gets to save itself after the screen broke."""
 
@@ -145,6 +147,7 @@ class _Showing:
                 descriptors.screen.flush()
                 if app.return_code is None or self._alone():  # nobody asked Textual to end: it could not read any more
                     hangup.come()
+            hangup.ignore()
             self._closed.set()
             broken = app.return_code == FAILURE and not hangup.came
             if broken:
@@ -154,22 +157,21 @@ class _Showing:
             session.join(_LAST_WAIT)
             app.pull_rest()
         elsewhere = session.alive if session.remote else None
+        code = FAILURE if broken else app.leaving.code
+        told = threading.Event()
+        _end_unless(told, lambda: code)
         tell(app.state, app.leaving, self._run, failure=app.failure if broken else None, elsewhere=elsewhere)
-        return FAILURE if broken else app.leaving.code
+        told.set()
+        return code
 
     def _closing(self, app: ReidTuiApp) -> None:
         """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
         if not self._alone() and not app.detached:
-            threading.Thread(target=self._end_anyway, args=(app,), daemon=True).start()
-
-    def _end_anyway(self, app: ReidTuiApp) -> None:
-        if not self._closed.wait(_CLOSE_WAIT):
-            logging.shutdown()
-            os._exit(app.leaving.code)
+            _end_unless(self._closed, lambda: app.leaving.code)
 
     def _alone(self) -> bool:
         """Whether the terminal went away, by a signal or with the process that the shell waits for."""
-        return self._hangup.came or (self._tether is not None and self._tether.torn)
+        return self._hangup.look() or (self._tether is not None and self._tether.torn)
 
     def _started(self, event: RunStarted) -> None:
         """The run of our own has a folder."""
@@ -201,6 +203,17 @@ class _Showing:
             )
             self._hangup.let_go_of_terminal()
         app.leaving.signal = train_on(self._session, app.pull_rest, app.signals.missed) or app.leaving.signal
+
+
+def _end_unless(done: threading.Event, code: Callable[[], int]) -> None:
+    """End the process with a code if something that the terminal may hold up is not done in time."""
+
+    def wait() -> None:
+        if not done.wait(_CLOSE_WAIT):
+            logging.shutdown()
+            os._exit(code())
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _rescue(session: Session, app: ReidTuiApp) -> None:

@@ -9,6 +9,7 @@ can close by itself as on any other day. A person who detaches leaves in the sam
 from __future__ import annotations
 
 import os
+import select
 import signal
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,19 @@ class Hangup:
     def watch(self) -> None:
         """Take SIGHUP; in the main thread only."""
         signal.signal(signal.SIGHUP, self._hung_up)
+
+    def look(self) -> bool:
+        """Whether the terminal is gone; one that does not control the process, as behind setsid, sends no signal."""
+        if not self.came:
+            poll = select.poll()
+            poll.register(0, 0)  # a hang-up is told unasked
+            if any(told & select.POLLHUP for _, told in poll.poll(0)):
+                self.come()
+        return self.came
+
+    def ignore(self) -> None:
+        """The screen is closed: what the terminal becomes is no matter any more."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def let_go_of_terminal(self) -> None:
         """Put something harmless in the terminal's place; no hang-up is waited for any more."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
+from reid_tui.console import Patient
 from reid_tui.text import printable
 from reid_tui.training.events import Failed
 from reid_tui.view.summary import print_summary
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | None, elsewhere: bool | None) -> None:
-    """Say how it ended.
+    """Say how it ended; where nobody hears it any more, that is no error.
 
     Args:
         state: all that is known of the run.
@@ -29,10 +30,11 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         failure: what broke the screen itself; None where nothing did.
         elsewhere: whether another process trains the run; None where it was this one.
     """
-    talk = Console(stderr=True, highlight=False)
+    talk = Patient(stderr=True, highlight=False)
 
     def say(line: str) -> None:
-        talk.print(Text(f"reid-tui: {line}"), soft_wrap=True)
+        with contextlib.suppress(OSError):
+            talk.print(Text(f"reid-tui: {line}"), soft_wrap=True)
 
     if failure is not None:
         where = f"; the traceback is in {printable(run / 'run.log', LONGEST)}" if run and elsewhere is None else ""
@@ -48,4 +50,5 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         if getattr(state.ended, "saved", True) is False and unsaved:
             say(unsaved[0].text)
     if state.started is not None:
-        print_summary(state, Console(highlight=False), str(run or ""))
+        with contextlib.suppress(OSError):
+            print_summary(state, Patient(highlight=False), str(run or ""))
