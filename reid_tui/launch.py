@@ -70,6 +70,7 @@ def tethered(work: Callable[[Tether], int]) -> int:
     sys.stderr.flush()
     settings = _terminal_settings()
     reading, writing = os.pipe()
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a stopped parent is taken for the job, which trains on
     with _held_back(FORWARDED):
         child = os.fork()
         if child:

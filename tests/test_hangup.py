@@ -117,6 +117,18 @@ def test_the_shell_takes_its_terminal_back(start: Start, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_a_stop_from_outside_stops_no_training(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path)
+    terminal.until("progress", step=2)
+    trainer = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
+    for pid in (terminal.process.pid, trainer):
+        os.kill(pid, signal.SIGTSTP)
+    terminal.until("finished")
+    terminal.press("q")
+    whole(terminal)
+
+
+@pytest.mark.slow
 def test_on_hangup_stop_stops(start: Start, tmp_path: Path) -> None:
     terminal = start(tmp_path, "--on-hangup", "stop")
     terminal.until("progress", step=2)

@@ -263,6 +263,23 @@ def test_a_signal_goes_before_what_is_repeated(step: int, words: str, tmp_path: 
     assert replay.verdict(ev.Failed(step=step, message=""), started) is None
 
 
+def test_a_replay_that_somebody_steers_says_so(tmp_path: Path) -> None:
+    go(tmp_path, {4: [cmd.SetMargin(1.5)], 10: [cmd.Stop()]})
+    replay, inbox, heard = Replay(locate_run("run", tmp_path)), CommandBox(), list[ev.AnyEvent]()
+
+    def hear(event: ev.AnyEvent) -> None:
+        heard.append(event)
+        if isinstance(event, ev.Progress) and event.step == 6:
+            inbox.put(cmd.SetLearningRate(2e-3), "attach 42")
+
+    end = run_training(RunOptions(runs_dir=str(tmp_path)), hear, inbox, steerable=False, again=replay)
+    (started,) = (event for event in heard if isinstance(event, ev.RunStarted))
+    verdict = replay.verdict(end, started)
+    assert verdict is not None
+    assert not verdict.equal
+    assert verdict.text.endswith("; attach 42 turned the learning rate of the replay at step 6")
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reid_tui.errors import CheckpointError, RunError
-from reid_tui.runs.course import Course
+from reid_tui.runs.course import NAMES, Course
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.log import read_events
 from reid_tui.runs.tail import whole
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
-from reid_tui.training.events import Finished, Stopped
+from reid_tui.training.events import Finished, LrChanged, MarginChanged, Stopped
 from reid_tui.view.text import count
 
 if TYPE_CHECKING:
@@ -54,6 +54,18 @@ class Script:
             kind = cmd.SetMargin if change.name == "margin" else cmd.SetLearningRate
             return Order(kind(change.value), _repeated(change.origin))
         return Order(cmd.Stop(reason=REPLAY), REPLAY) if step >= self._end else None
+
+
+def _turned_meanwhile(run: RunDirectory) -> list[str]:
+    """The first change in a replay that nobody recorded, as a sentence; none where there was none."""
+    try:
+        for event in read_events(run.events):
+            if isinstance(event, MarginChanged | LrChanged) and not event.origin.startswith(REPLAY):
+                what = NAMES["margin" if isinstance(event, MarginChanged) else "lr"]
+                return [f"{printable(event.origin, _ORIGIN_LIMIT)} turned {what} of the replay at step {event.step}"]
+    except OSError:  # it is on the screen, then
+        pass
+    return []
 
 
 def _repeated(origin: str) -> str:
@@ -167,6 +179,7 @@ class Replay:
 
     def _reasons(self, here: RunStarted) -> list[str]:
         found = [self._course.gap] if self._course.gap else []
+        found += _turned_meanwhile(RunDirectory(Path(here.run)))
         for name in _DECIDING:
             mine = getattr(here, name)
             others = [value for part in self._course.parts if (value := getattr(part, name)) != mine]

@@ -34,6 +34,7 @@ class Signals:
         self._context = contextvars.copy_context()  # which app is active, as Textual asks: a signal's own does not say
         for number in TAKEN:
             signal.signal(number, self._came)
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # Textual's own handler would stop the training with the screen
 
     def missed(self) -> list[str]:
         """The names of those that came too late for the loop, once."""
