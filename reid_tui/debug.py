@@ -1,4 +1,4 @@
-"""What `--debug` shows on stderr: log messages and tracebacks, line by line safe to print."""
+"""Log messages and tracebacks, line by line safe to print: what `--debug` shows on stderr."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _LONGEST: Final = 1000
 """Characters of a line."""
 
 
-class _Formatter(logging.Formatter):
+class SafeFormatter(logging.Formatter):
+    """A message and its traceback, without anything that a terminal would interpret."""
+
     def format(self, record: logging.LogRecord) -> str:
+        """As the base class, line by line safe to print."""
         return _safe(super().format(record))
 
 
 def show_log() -> None:
     """Show messages from now on."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(logging.BASIC_FORMAT))
+    handler.setFormatter(SafeFormatter(logging.BASIC_FORMAT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 

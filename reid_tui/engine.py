@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from reid_tui.config import RunConfig, RunOptions, resolve
 from reid_tui.errors import ReidTuiError, RunError, cause
-from reid_tui.files import PRIVATE_FILE
 from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
 from reid_tui.runs.control import ControlServer
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog
+from reid_tui.runs.messages import MessageFile
 from reid_tui.runs.recorder import Recorder
 from reid_tui.runs.tail import LogEnd, read_end
 from reid_tui.training import commands as cmd
@@ -296,9 +296,10 @@ def _write_config(run: RunDirectory, config: RunConfig, dataset: Dataset, asked:
 @contextlib.contextmanager
 def _log_file(path: Path) -> Iterator[None]:
     """Send this package's log messages to the run's own file."""
-    path.touch(mode=PRIVATE_FILE)
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    try:
+        handler = MessageFile(path)
+    except OSError as error:
+        raise RunError(f"cannot write the log {str(path)!r}: {error.strerror}") from error
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     try:

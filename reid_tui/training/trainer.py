@@ -103,7 +103,7 @@ class Trainer:
         self._steering = Steering(inbox, learner, self._watch, self._emit, script)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saved: tuple[int, float, float] | None = None
-        self._save_again: tuple[float, str] | None = None
+        self._save_again: tuple[float, str, str] | None = None
 
     def restore(self, state: TrainingState) -> None:
         """Go on where a checkpoint left off; learner and scorer are restored by whoever calls this."""
@@ -297,20 +297,16 @@ class Trainer:
         try:
             path = self._keeper.save({**self._learner.tensors(), **self._scorer.tensors()}, self.state(), reason)
         except OSError as error:
-            self._save_again = time.monotonic() + SAVE_AGAIN_S, reason
-            self._warn(
-                "save_failed",
-                f"the checkpoint at step {self._step} could not be saved: {error.strerror or error}; {then}",
-            )
-            saved = False
+            why = error.strerror or str(error)
+            self._save_again = time.monotonic() + SAVE_AGAIN_S, reason, why
+            self._warn("save_failed", f"the checkpoint at step {self._step} could not be saved: {why}; {then}")
         else:
             self._saved = self._version()
             self._save_again = None
             seconds = time.perf_counter() - before
             self._emit(ev.CheckpointSaved(step=self._step, path=path, seconds=seconds, reason=reason))
-            saved = True
         self._phase("training")
-        return saved
+        return self._save_again is None
 
     def save_again_in(self) -> float | None:
         """Seconds until a failed save is due again, None where none failed."""
@@ -368,7 +364,10 @@ class Trainer:
         return event
 
     def _save_lost(self) -> ev.Failed:
-        event = ev.Failed(step=self._step, message="the last checkpoint could not be saved; see the warnings before")
+        assert self._save_again is not None
+        before = f"the one before is {newest}" if (newest := self._keeper.newest()) else "there is none before it"
+        message = f"the last checkpoint could not be saved: {self._save_again[2]}; {before}"
+        event = ev.Failed(step=self._step, message=message)
         self._emit(event)
         return event
 

@@ -10,6 +10,7 @@ import os
 import shlex
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
@@ -116,6 +117,7 @@ class _Showing:
         self._runs_dir = runs_dir
         self._run = run
         self._descriptors: Descriptors | None = None
+        self._guard = _Guard()
         self._closed = threading.Event()
 
     def until_left(self) -> int:
@@ -159,7 +161,7 @@ class _Showing:
         elsewhere = session.alive if session.remote else None
         code = FAILURE if broken else app.leaving.code
         told = threading.Event()
-        _end_unless(told, lambda: code)
+        self._guard.end_unless(told, lambda: code)
         tell(app.state, app.leaving, self._run, failure=app.failure if broken else None, elsewhere=elsewhere)
         told.set()
         return code
@@ -167,7 +169,7 @@ class _Showing:
     def _closing(self, app: ReidTuiApp) -> None:
         """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
         if not self._alone() and not app.detached:
-            _end_unless(self._closed, lambda: app.leaving.code)
+            self._guard.end_unless(self._closed, lambda: app.leaving.code)
 
     def _alone(self) -> bool:
         """Whether the terminal went away, by a signal or with the process that the shell waits for."""
@@ -205,15 +207,26 @@ class _Showing:
         app.leaving.signal = train_on(self._session, app.pull_rest, app.signals.missed) or app.leaving.signal
 
 
-def _end_unless(done: threading.Event, code: Callable[[], int]) -> None:
-    """End the process with a code if something that the terminal may hold up is not done in time."""
+class _Guard:
+    """Ends the process where the terminal holds up what should be done at once.
 
-    def wait() -> None:
-        if not done.wait(_CLOSE_WAIT):
-            logging.shutdown()
-            os._exit(code())
+    Its thread begins with it: one that begins when memory has run out may be waited for without end.
+    """
 
-    threading.Thread(target=wait, daemon=True).start()
+    def __init__(self) -> None:
+        self._watched: SimpleQueue[tuple[threading.Event, Callable[[], int]]] = SimpleQueue()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def end_unless(self, done: threading.Event, code: Callable[[], int]) -> None:
+        """End with a code if something is not done in time."""
+        self._watched.put((done, code))
+
+    def _watch(self) -> None:
+        while True:
+            done, code = self._watched.get()
+            if not done.wait(_CLOSE_WAIT):
+                logging.shutdown()
+                os._exit(code())
 
 
 def _rescue(session: Session, app: ReidTuiApp) -> None:

@@ -13,11 +13,11 @@ import sys
 import tempfile
 import unicodedata
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _ERRORS: Final = "reid-tui-ascii"
 _LOOK_ALIKES: Final = {
@@ -50,7 +50,7 @@ class Descriptors:
         self.screen = screen
         """The terminal."""
         self._saved = tuple(saved)
-        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._spool = _spool()
         self._point_at(self._spool.fileno())
 
     def terminal(self) -> tuple[int, ...]:
@@ -60,7 +60,7 @@ class Descriptors:
     def follow(self, path: Path) -> None:
         """Send fds 1 and 2 to the end of this file from now on, and move there what has been written so far.
 
-        A file that cannot be opened changes nothing.
+        A file that cannot be opened changes nothing; what a full disk does not take is lost.
         """
         try:
             log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -71,7 +71,8 @@ class Descriptors:
             self._point_at(log)
             self._spool.seek(0)
             if written := self._spool.read():
-                os.write(log, written)
+                with suppress(OSError):
+                    os.write(log, written)
         finally:
             os.close(log)
 
@@ -88,6 +89,14 @@ class Descriptors:
     def _point_at(target: int) -> None:
         for name in (1, 2):
             os.dup2(target, name)
+
+
+def _spool() -> IO[bytes]:
+    """A file without a name; where no disk has room for one nothing is kept, and the screen is there all the same."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("r+b", buffering=0)
 
 
 def _not_logged_by_the_run(record: logging.LogRecord) -> bool:
@@ -114,7 +123,8 @@ class _Stderr(io.TextIOBase):
     """Writes to whatever fd 2 leads to at the moment."""
 
     def write(self, text: str, /) -> int:
-        os.write(2, text.encode(errors="backslashreplace"))
+        with suppress(OSError):  # a full disk costs the line
+            os.write(2, text.encode(errors="backslashreplace"))
         return len(text)
 
 
@@ -144,8 +154,9 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
         logging.captureWarnings(capture=False)
         logging.getLogger().removeHandler(handler)
         sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # what a full disk does not take
+                stream.flush()
         for name, descriptor in saved.items():
             os.dup2(descriptor, name)
             os.close(descriptor)

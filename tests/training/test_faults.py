@@ -293,7 +293,10 @@ def test_a_last_save_without_room_is_a_failure(forker: Forker, tmp_path: Path) -
     run = only(tmp_path)
     end = list(read_events(run / "events.jsonl"))[-1]
     assert isinstance(end, ev.Failed)
-    assert "the last checkpoint could not be saved" in end.message
+    assert end.message == (
+        "the last checkpoint could not be saved: File too large; "
+        "the one before is checkpoints/step-00000016.safetensors"
+    )
     assert load_latest(run / "checkpoints")[0].manifest.state.step == 16
     assert not list(run.rglob(".tmp-*"))
 

@@ -151,6 +151,30 @@ def test_native_writes_go_to_the_log(tmp_path: Path) -> None:
     assert "warned" in text
 
 
+@pytest.mark.parametrize("spool", ["a file", "no room for a file"])
+def test_a_full_disk_costs_what_is_written_and_not_the_screen(spool: str) -> None:
+    script = textwrap.dedent(f"""
+        import contextlib, logging, os, pathlib, sys, tempfile
+        from reid_tui.tui.descriptors import redirected
+        if {spool!r} == "no room for a file":
+            tempfile._candidate_tempdir_list = lambda: ["/dev/full"]
+        with redirected(ascii_only=False) as descriptors:
+            os.write(1, b"early native\\n")
+            descriptors.follow(pathlib.Path("/dev/full"))
+            logging.getLogger("x").warning("logged")
+            with contextlib.suppress(OSError):
+                print("printed", file=sys.stderr)
+            with contextlib.suppress(OSError):
+                print("printed", flush=True)
+            descriptors.screen.write("on screen\\n")
+        print("after")
+    """)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("on screen\n")
+    assert "Error" not in done.stderr
+    assert done.stdout.endswith("after\n")
+
+
 def test_everything_is_as_before_afterwards() -> None:
     handlers, shown, out = list(logging.getLogger().handlers), warnings.showwarning, (sys.__stdout__, sys.__stderr__)
     before = [os.fstat(name).st_ino for name in (1, 2)]

@@ -1,0 +1,35 @@
+"""run.log: what this package has to say of a run while it is open. A full disk costs lines, never the run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from reid_tui.debug import SafeFormatter
+from reid_tui.files import PRIVATE_FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class MessageFile(logging.FileHandler):
+    """Appends messages to a private file. Once it is open, nothing that happens to the disk is an error here."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        path.touch(mode=PRIVATE_FILE)
+        super().__init__(path, encoding="utf-8", errors="replace")
+        self.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
+        """Stay quiet: the base class would print the message and a traceback on the terminal."""
+
+    def close(self) -> None:
+        """Close it; what the disk did not take is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
