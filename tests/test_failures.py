@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from reid_tui import cli
+from reid_tui.bench.terminal import Terminal
 from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
@@ -137,6 +140,38 @@ async def test_the_dashboard_stays_and_can_be_read(words: str, tmp_path: Path) -
         await until(lambda: app._exit)
     session.join(10)
     check(tmp_path, words)
+
+
+EXHAUSTED: Final = """
+import sys, threading
+from reid_tui.training.learner import Learner
+step, done = Learner.step, []
+
+def exhausting(*given):
+    done.append(1)
+    if len(done) == 3:
+        threading._start_new_thread = lambda *_: 0
+        raise MemoryError
+    return step(*given)
+
+Learner.step = exhausting
+from reid_tui.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_screen_can_be_left_where_no_thread_begins_any_more(tmp_path: Path) -> None:
+    """Without memory a new thread may die before its first line, and whoever started it waits for that line."""
+    options = ["--data", "pedestrians", "--batch-size", "4", "--runs-dir", str(tmp_path)]
+    with Terminal([sys.executable, "-c", EXHAUSTED, *options], variables={"OMP_NUM_THREADS": "1"}) as terminal:
+        deadline = time.monotonic() + 120
+        while b"FAILED" not in b"".join(chunk.data for chunk in terminal.chunks):
+            assert time.monotonic() < deadline
+            assert terminal.running
+            time.sleep(0.05)
+        terminal.press(b"q")
+        assert terminal.wait(60) == 1
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "x" * 5000, "\n\n" * 9 + "told\nuntold"])
