@@ -23,7 +23,7 @@ from reid_tui.tui.widgets.numbers import line, lines
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from reid_tui.view.state import fold
-from tests.tui.rig import Script
+from tests.tui.rig import NAMES, Script
 
 
 def state_after(*, steps: int = 40, **start: object) -> RunState:
@@ -191,6 +191,15 @@ def test_header_keeps_what_matters_most() -> None:
     assert narrow.rstrip().endswith("TRAINING")
     assert "epoch 1/5" in progress_line(state_after(), 60).plain
     assert "ETA" in progress_line(state_after(), 80).plain
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "歩行者🙂" * 60])
+def test_header_keeps_its_badge_beside_a_long_name(name: str) -> None:
+    facts = ev.DatasetFacts(name, 60_000, 10_000, 10, NAMES, "in a folder", unseen=False)
+    for width in (60, 80, 120):
+        line = identity_line(state_after(dataset=facts), width)
+        assert line.cell_length == width
+        assert line.plain.rstrip().endswith("…  TRAINING")
 
 
 def test_bar_shows_the_share() -> None:

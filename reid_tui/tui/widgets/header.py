@@ -83,7 +83,7 @@ def identity_line(state: RunState, width: int) -> Content:
             Piece(5, Content.styled(PurePath(started.run).name, "$quiet")),
         ]
     room = width - badge.cell_length - 3
-    left = _joined(pieces, room, _GAP)
+    left = _joined(pieces, room, _GAP).truncate(max(room, 0), ellipsis=True)
     return Content.assemble(" ", left, " " * max(room - left.cell_length + 1, 1), badge, " ")
 
 
