@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_tui.config import RunConfig, RunOptions, resolve
-from reid_tui.errors import ReidTuiError, RunError, cause
+from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
 from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
 from reid_tui.runs.control import ControlServer
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
@@ -234,9 +234,13 @@ def _build(
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint)
     trainer = Trainer(config, dataset, learner, scorer, keeper, recorder, inbox, steerable=steerable, script=script)
     if resumed:
-        learner.restore(resumed.checkpoint.tensors)
-        scorer.restore(resumed.checkpoint.tensors)
-        trainer.restore(resumed.checkpoint.manifest.state)
+        manifest, tensors = resumed.checkpoint.manifest, resumed.checkpoint.tensors
+        try:
+            learner.restore(tensors)
+            scorer.restore(tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"{manifest.file}: {error}") from error
+        trainer.restore(manifest.state)
     return trainer
 
 

@@ -90,6 +90,7 @@ def test_a_refused_resume_changes_nothing(runs: Path) -> None:
     end = train(runs, [], steps=4, resume="latest")
     assert isinstance(end, ev.Failed)
     assert end.exit_code == 2
+    assert end.message.startswith("step-00000003.safetensors: ")
     assert "another network" in end.message
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != "lock"}
     assert after == before
