@@ -12,7 +12,7 @@ from reid_tui.training import events as ev
 from reid_tui.tui import pace
 from reid_tui.tui.keys import KEYS, markdown_table
 from reid_tui.tui.leaving import Leaving
-from reid_tui.tui.notices import MOST, notices
+from reid_tui.tui.notices import MOST, notice, notices
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.pause_key import PauseKey
 from reid_tui.tui.title import terminal_title, title_sequence
@@ -23,6 +23,7 @@ from reid_tui.tui.widgets.numbers import line, lines
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from reid_tui.view.state import fold
+from tests.test_hostile_text import HOSTILE
 from tests.tui.rig import NAMES, Script
 
 
@@ -176,6 +177,25 @@ def test_footer_has_at_most_seven_hints_that_work() -> None:
     assert words == ["resume", "step", "margin", "save", "zoom", "help", "quit"]
     assert len(words) <= MOST_HINTS
     assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_every_toast_is_one_harmless_line(text: str) -> None:
+    """Of a batch on the screen only the last are seen."""
+    kinds = [
+        ev.MarginChanged(step=1, old=1.0, new=1.1, origin=text),
+        ev.LrChanged(step=1, old=1e-3, new=1e-4, origin=text),
+        ev.CheckpointSaved(step=1, path=text, seconds=0.1, reason="asked", origin=text),
+        ev.CommandRefused(step=1, command=text, reason=text, origin=text),
+        ev.Warned(step=1, code=text, message=text),
+        ev.Diverged(step=1, reason=text, checkpoint=text),
+        ev.Failed(step=1, message=text),
+        ev.Stopped(step=1, reason=text, saved=True),
+    ]
+    for event in kinds:
+        found = notice(event)
+        assert found is not None
+        assert found.text.isprintable(), event
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

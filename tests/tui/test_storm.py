@@ -38,14 +38,18 @@ def picture(rig: Rig) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", ["", "?", "m"], ids=["plain", "help", "dialog"])
+@pytest.mark.parametrize("key", ["", "question_mark", "m", "q", "ctrl+p", "z"])
 async def test_a_storm_of_sizes(key: str) -> None:
+    """Over the panels, the dialogs, the help, the palette and a zoomed panel."""
     rng = random.Random(key)
     sizes = [(rng.randint(1, 500), rng.randint(1, 200)) for _ in range(SIZES - len(CORNERS))] + CORNERS
     rng.shuffle(sizes)
     async with dashboard(size=(120, 40), notifications=True) as rig:
         enrich(rig)
-        await rig.press(*key)
+        if key:
+            screens = len(rig.app.screen_stack)
+            await rig.press(key)
+            await rig.until(lambda: key == "z" or len(rig.app.screen_stack) > screens)
         for width, height in sizes:
             send_size(rig, width, height)
             rig.script.train(1)
