@@ -151,8 +151,12 @@ def _run(
     def write_down() -> LogEnd:
         log = _open_log(run)  # first: what a crash left behind the last whole line hides it
         last = read_end(run.events) if resumed else LogEnd()
+        try:
+            _write_config(run, config, dataset, asked, str(device))
+        except RunError:  # without a config it is no run, and its log stays empty
+            log.close()
+            raise
         recorder.keep(log, last.seq or 0, last.step or 0)
-        _write_config(run, config, dataset, asked, str(device))
         return last
 
     if resumed and past is not None:

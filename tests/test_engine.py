@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,17 @@ def test_what_is_refused_or_never_begins_leaves_no_folder(
     end = train(tmp_path / "runs", [], steps=1)
     assert isinstance(end, ev.Failed)
     assert not list(tmp_path.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
+        patch.setattr("reid_tui.engine.RunDirectory.write_config", full)
+        end = train(tmp_path / "runs", [], steps=1)
+    assert isinstance(end, ev.Failed)
+    assert end.message.endswith("config.json': No space left on device")
+    assert not list((tmp_path / "runs").iterdir())
 
     def no_room(_path: Path) -> None:
         raise RunError("cannot lock the run: No space left on device")
