@@ -20,3 +20,8 @@ def printable(text: object, limit: int = 120) -> str:
     """
     clean = "".join(REPLACEMENT if unicodedata.category(c) in _UNPRINTABLE else c for c in str(text)[: limit + 1])
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def printable_lines(text: str, limit: int = 1000) -> str:
+    """Several lines, each made `printable`."""
+    return "\n".join(printable(line, limit) for line in text.split("\n"))

@@ -6,8 +6,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from reid_tui.debug import SafeFormatter
 from reid_tui.files import PRIVATE_FILE
+from reid_tui.text import printable_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,11 @@ class MessageFile(logging.FileHandler):
         """
         path.touch(mode=PRIVATE_FILE)
         super().__init__(path, encoding="utf-8", errors="replace")
-        self.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(message)s"))
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A message and its traceback, without anything that a terminal would interpret."""
+        return printable_lines(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         """Stay quiet: the base class would print the message and a traceback on the terminal."""
