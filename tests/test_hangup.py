@@ -123,7 +123,7 @@ def test_a_stop_from_outside_stops_no_training(start: Start, tmp_path: Path) -> 
     trainer = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
     for pid in (terminal.process.pid, trainer):
         os.kill(pid, signal.SIGTSTP)
-    terminal.until("finished")
+    terminal.until_shown(b"DONE")
     terminal.press("q")
     whole(terminal)
 
