@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-OFTEN: Final = (b"progress", b"phase_changed", b"embeddings_ready", b"distances_ready")
+_SKIPPED: Final = b"step_skipped"
+"""A warning that may come with every other step; progress tells how many there were."""
+OFTEN: Final = (b"progress", b"phase_changed", b"embeddings_ready", b"distances_ready", _SKIPPED)
 LESS_OFTEN: Final = (b"evaluated", b"epoch_ended", b"checkpoint_saved")
 """Thinned too where thinning the others does not suffice."""
 PIECE: Final = 2**20
 _HEAD: Final = re.compile(rb'\{"event":"([a-z0-9_]{1,40})","seq":(\d{1,18})\b')
+_IS_SKIPPED: Final = b'"code":"step_skipped"'
 _CODES: Final = {name: code for code, name in enumerate((*OFTEN, *LESS_OFTEN), start=1)}
 _ALWAYS: Final = 0
 _WIDTHS: Final = tuple(2.0 ** (quarters / 4) for quarters in range(-96, 1))
@@ -100,7 +103,8 @@ def _index(descriptor: int) -> _Lines:
             head = _HEAD.match(line)
             code = _ALWAYS
             if head is not None:
-                code, seq = _CODES.get(head[1], _ALWAYS), int(head[2])
+                name = _SKIPPED if head[1] == b"warned" and _IS_SKIPPED in line else head[1]
+                code, seq = _CODES.get(name, _ALWAYS), int(head[2])
             ends.append(end)
             kinds.append(code)
             seqs.append(seq)

@@ -137,6 +137,23 @@ def test_a_log_of_rare_lines_alone_grows_and_is_not_rewritten_for_each(
     assert path.stat().st_size / 2500 - 5 < calls["index"] <= path.stat().st_size / 2500
 
 
+def test_steps_that_are_skipped_now_and_then_for_ever_do_not_fill_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    recorder = Recorder(lambda _: None)
+    recorder.keep(EventLog(path, budget=100_000))
+    others = ev.Warned(step=1, code="save_failed", message='"code":"step_skipped"')
+    for step in range(1, 5001):
+        recorder(ev.Warned(step=step, code="step_skipped", message=f"step {step} was skipped: it is not finite"))
+        recorder(progress(step, loss=1.0))
+        if step % 100 == 0:
+            recorder(others)
+    recorder.close()
+    assert path.stat().st_size < 150_000
+    kept = Counter(event.code for event in read_events(path) if isinstance(event, ev.Warned))
+    assert kept["save_failed"] == 50
+    assert 10 < kept["step_skipped"] < 1000
+
+
 def test_who_follows_the_file_reads_the_old_one_to_its_end_and_sees_a_new_inode(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     log = EventLog(path, 20_000)
