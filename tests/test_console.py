@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import select
 import threading
 
 import pytest
@@ -33,17 +34,21 @@ def test_it_holds_up_nobody_and_shows_what_waited_when_it_is_read() -> None:
         say_at_once(console, "dropped\n")
         settle(console, 0.01)
         shown = b""
+        settled = threading.Event()
 
         def read() -> None:
             nonlocal shown
-            while b"line 5" not in shown:
+            while select.select([master], [], [], 0.2)[0] or not settled.is_set():
                 shown += os.read(master, 65536)
 
         reader = threading.Thread(target=read)
         reader.start()
+        settle(console, 30)  # else its thread would go on writing to a number that another file has by then
+        settled.set()
         reader.join(30)
         assert not reader.is_alive()
         assert b"x" in shown
+        assert b"line 5" in shown
         assert b"dropped" not in shown
     os.close(master)
     os.close(slave)
