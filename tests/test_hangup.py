@@ -77,6 +77,16 @@ def whole(terminal: Pty) -> None:
     assert load_latest(run / "checkpoints")[0].manifest.state.step == 30
 
 
+def ends_saved_by_sigterm(terminal: Pty) -> None:
+    """The process is told to end, and its checkpoint holds its last step."""
+    terminal.process.terminate()
+    assert terminal.process.wait(60) == 143
+    last = terminal.events()[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+    (run,) = terminal.folder.glob("2*")
+    assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["loading", "started", "training", "dialog", "unread"])
 def test_the_dashboards_terminal_goes_away(moment: str, start: Start, tmp_path: Path) -> None:
@@ -213,10 +223,7 @@ def test_sigterm_on_a_terminal_that_nobody_reads(start: Start, tmp_path: Path) -
         time.sleep(0.05)
     step = terminal.events()[-1]["step"]
     terminal.until("progress", step=step + 3)
-    terminal.process.terminate()
-    assert terminal.process.wait(60) == 143
-    last = terminal.events()[-1]
-    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+    ends_saved_by_sigterm(terminal)
 
 
 @pytest.mark.slow
@@ -227,12 +234,7 @@ def test_sigterm_while_a_save_is_written(argv: tuple[str, ...], start: Start, tm
     terminal.until("progress", step=2)
     terminal.process.send_signal(signal.SIGUSR1)
     wait_for(lambda: bool(list(tmp_path.glob("*/saving"))))
-    terminal.process.terminate()
-    assert terminal.process.wait(60) == 143
-    last = terminal.events()[-1]
-    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
-    (run,) = tmp_path.glob("2*")
-    assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
+    ends_saved_by_sigterm(terminal)
     assert argv or b"\x1b[?1049l" in terminal.shown, "the terminal is as it was"
 
 
@@ -287,10 +289,7 @@ def test_sigterm_to_headless_on_a_terminal_that_nobody_reads(start: Start, tmp_p
     terminal.fill()
     step = terminal.events()[-1]["step"]
     terminal.until("progress", step=step + 3)
-    terminal.process.terminate()
-    assert terminal.process.wait(60) == 143
-    last = terminal.events()[-1]
-    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", True)
+    ends_saved_by_sigterm(terminal)
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import fcntl
 import json
-import logging
 import os
 import pty
 import struct
@@ -32,24 +31,11 @@ from reid_tui.text import REPLACEMENT
 from reid_tui.training import events as ev
 from reid_tui.view.run_state import RunState
 from tests.escapes import Sent, taken_apart
+from tests.hostile import FOLDER, HOSTILE, MARKUP
 from tests.ptys import Pty
 from tests.tui.rig import CONFIG
 
 Say = Callable[[str], str]
-MARKUP: Final = "[bold][@click=app.bell][/bold][/]"
-HOSTILE: Final = (
-    f"a\x1b[2J\x1b[31m{MARKUP}",
-    "\x1b]52;c;aGk=\x07b[link=https://evil.example]x[/link]",
-    "\x9b31m\x9d52;c;aGk=\x9cc",
-    "\u202edlrow\u2066\u200b\u2028\ufeffd",
-    "one\ntwo\r\x08\x7fe",
-    "\x1bP+q544e\x1b\\\x1bcf",
-    "🙂歩行者\U000e0041" + "g" * 300,
-    "\udc9b2J\ud800h",
-)
-"""Escape, OSC 52, C1 alone, bidirectional, line ends, DCS and reset, wide and long, bytes that are no UTF-8."""
-FOLDER: Final = "20261125-101500-\x1b]52;c;aGk=\x07\x9b31m\u202e\n[bold][@click=app.bell]🙂"
-LOADING: Final = ("starting torch", "looking for the data")
 TEXTUAL: Final = frozenset(
     {
         "0x07",
@@ -358,58 +344,3 @@ def test_data_in_a_hostile_folder(tmp_path: Path) -> None:
         assert code == 2
         sent.append(told)
     assert "[bold][@click" in same_kinds(*sent).text
-
-
-@pytest.mark.parametrize("debug", [False, True])
-@pytest.mark.parametrize(
-    "argv",
-    [
-        ["train", "--name", "{}"],
-        ["train", "--resume", "{}"],
-        ["train", "--replay", "{}"],
-        ["train", "--runs-dir", "/dev/null/{}"],
-        ["train", "--data", "{}"],
-        ["train", "--device", "{}"],
-        ["train", "--margin", "{}"],
-        ["train", "--progress", "{}"],
-        ["train", "--{}"],
-        ["train", "--data", "mnist", "--data-dir", "{}"],
-        ["data", "{}"],
-        ["data", "mnist", "--data-dir", "{}"],
-        ["runs", "--runs-dir", "{}"],
-        ["runs", "--runs-dir", "/dev/null/{}"],
-        ["runs", "rm", "{}"],
-        ["attach", "{}"],
-        ["attach", "--runs-dir", "{}"],
-        ["--glyphs", "{}"],
-        ["{}"],
-    ],
-    ids=" ".join,
-)
-@pytest.mark.parametrize("text", HOSTILE)
-def test_an_error_is_one_harmless_line(
-    argv: list[str],
-    text: str,
-    debug: bool,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    text = text.replace("\ud800", "")  # no argument holds it
-    monkeypatch.chdir(tmp_path)
-    with contextlib.suppress(OSError):  # the longest is no file's name
-        Path(text).parent.mkdir(parents=True, exist_ok=True)
-        Path(text).touch()
-    monkeypatch.setattr("reid_tui.cli.check_terminal", lambda _: None)
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [*root.handlers])
-    code = cli.run([word.format(text) for word in argv] + ["--debug"] * debug)
-    told = capsys.readouterr()
-    err = [line for line in told.err.splitlines() if line not in LOADING]
-    assert (code, told.out) in ((2, ""), (0, "")), told
-    assert debug or len(err) == 1
-    assert err[-1].startswith("reid-tui: ")
-    sent = taken_apart(told.err.encode(errors="surrogatepass"))
-    assert sent.kinds == {"0x0a"}
-    assert not sent.invisible
-    assert "[bold]" not in text or "[bold][@click" in sent.text

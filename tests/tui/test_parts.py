@@ -23,7 +23,7 @@ from reid_tui.tui.widgets.numbers import line, lines
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from reid_tui.view.state import fold
-from tests.test_hostile_text import HOSTILE
+from tests.hostile import HOSTILE
 from tests.tui.rig import NAMES, Script
 
 
