@@ -54,6 +54,23 @@ os._exit(run(sys.argv[4:]))
 """
 
 
+TELLS_NOBODY = """
+import os, select, sys
+from pathlib import Path
+from reid_tui.tui import app
+tell = app.tell
+def late(*given, **more):
+    (Path(sys.argv[-1]) / "telling").touch()
+    gone = select.poll()
+    gone.register(1, 0)
+    gone.poll()
+    tell(*given, **more)
+app.tell = late
+from reid_tui.cli import run
+os._exit(run(sys.argv[4:]))
+"""
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts the small run in a terminal; everything is ended with the test."""
@@ -313,7 +330,9 @@ def test_nobody_hears_the_summary(start: Start, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_terminal_goes_away_behind_the_screen(start: Start, tmp_path: Path) -> None:
-    terminal = start(tmp_path, "--exit-when-done")
-    terminal.until_shown(b"\x1b[?1049l", 90)
+    """Just before the summary is told."""
+    terminal = start(tmp_path, "--exit-when-done", under=(sys.executable, "-c", TELLS_NOBODY))
+    terminal.until("finished")
+    wait_for((tmp_path / "telling").exists)
     terminal.close()
     whole(terminal)
