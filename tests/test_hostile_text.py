@@ -22,7 +22,7 @@ import pytest
 from rich.console import Console
 
 from reid_tui import cli
-from reid_tui.data.sources import SOURCES
+from reid_tui.data.idx.sets import SOURCES
 from reid_tui.headless import BarTalk
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import RunLock

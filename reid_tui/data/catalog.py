@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from reid_tui.config import DATASETS
-from reid_tui.data import download, locate
 from reid_tui.data.dataset import Dataset, ImageSet, UInt8Array, fingerprint
-from reid_tui.data.idx import read_idx
-from reid_tui.data.sources import FASHION_MNIST, SOURCES
+from reid_tui.data.idx import download, locate
+from reid_tui.data.idx.format import read_idx
+from reid_tui.data.idx.sets import FASHION_MNIST, SOURCES
 from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reid_tui.data.sources import IdxSource
+    from reid_tui.data.idx.sets import IdxSource
 
 AUTO: Final = "auto"
 AUTO_FETCH_S: Final = 5.0
@@ -68,7 +68,7 @@ def load(
 
 
 def _pedestrians(source: str, report: Callable[[str], None]) -> Dataset:
-    from reid_tui.data.pedestrians import pedestrians
+    from reid_tui.data.pedestrians.generate import pedestrians
 
     report("drawing pedestrians")
     return pedestrians(source)

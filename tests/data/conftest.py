@@ -16,10 +16,10 @@ import platformdirs
 import pytest
 
 from reid_tui.data import catalog
-from reid_tui.data.download import Body, FetchError
-from reid_tui.data.idx import IdxFile
-from reid_tui.data.pedestrians import pedestrians
-from reid_tui.data.sources import IdxSource
+from reid_tui.data.idx.download import Body, FetchError
+from reid_tui.data.idx.format import IdxFile
+from reid_tui.data.idx.sets import IdxSource
+from reid_tui.data.pedestrians.generate import pedestrians
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

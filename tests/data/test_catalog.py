@@ -14,7 +14,7 @@ from reid_tui.errors import DataError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reid_tui.data.download import Body
+    from reid_tui.data.idx.download import Body
     from tests.data.conftest import Site, Tiny
 
 
@@ -105,7 +105,7 @@ def test_auto_takes_fashion_mnist_where_it_lies(tiny_files: Tiny) -> None:
 def test_auto_without_files_and_network_takes_pedestrians_and_says_why(
     tiny_files: Tiny, people_set: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reid_tui.data.pedestrians.pedestrians", lambda source: _renamed(people_set, source))
+    monkeypatch.setattr("reid_tui.data.pedestrians.generate.pedestrians", lambda source: _renamed(people_set, source))
     found = tiny_files.load("auto")
     assert found.name == "pedestrians"
     assert found.source.startswith("pedestrians, generated, because Fashion-MNIST was not found and not fetched: ")
@@ -126,7 +126,7 @@ def _renamed(people: Dataset, source: str) -> Dataset:
 
 
 def test_auto_gives_a_fetch_little_time(tiny_files: Tiny, people_set: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reid_tui.data.pedestrians.pedestrians", lambda source: people_set)
+    monkeypatch.setattr("reid_tui.data.pedestrians.generate.pedestrians", lambda source: people_set)
     given: list[float] = []
 
     def slow(url: str, timeout_s: float) -> Body:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reid_tui.data.pedestrians import pedestrians
+from reid_tui.data.pedestrians.generate import pedestrians
 
 if TYPE_CHECKING:
     from reid_tui.data.dataset import Dataset, ImageSet

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reid_tui.data.people import FloatArray, grid, hsv
+from reid_tui.data.pedestrians.people import FloatArray, grid, hsv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from reid_tui.data.people import FloatArray
+    from reid_tui.data.pedestrians.people import FloatArray
 
 Point = tuple["FloatArray", "FloatArray"]
 Number = TypeVar("Number", bound=np.generic)

@@ -11,8 +11,8 @@ from urllib.request import Request
 
 import pytest
 
-from reid_tui.data import download
-from reid_tui.data.download import Body, FetchError, Opener, fetch
+from reid_tui.data.idx import download
+from reid_tui.data.idx.download import Body, FetchError, Opener, fetch
 
 if TYPE_CHECKING:
     from pathlib import Path

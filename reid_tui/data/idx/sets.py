@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reid_tui.data.idx import IdxFile
+from reid_tui.data.idx.format import IdxFile
 
 _FILES: Final = (
     "train-images-idx3-ubyte",

@@ -13,8 +13,8 @@ from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
-    from reid_tui.data.idx import IdxFile
-    from reid_tui.data.sources import IdxSource
+    from reid_tui.data.idx.format import IdxFile
+    from reid_tui.data.idx.sets import IdxSource
 
 ENVIRONMENT: Final = "REID_TUI_DATA"
 

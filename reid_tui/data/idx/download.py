@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 from urllib.request import Request
 
-from reid_tui.data.idx import IdxFile, read_idx
+from reid_tui.data.idx.format import IdxFile, read_idx
 from reid_tui.errors import DataError
 from reid_tui.text import printable
 

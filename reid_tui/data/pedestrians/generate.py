@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reid_tui.data import cameras, figure, people
 from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
+from reid_tui.data.pedestrians import cameras, figure, people
 
 if TYPE_CHECKING:
     from reid_tui.data.dataset import IntArray, UInt8Array

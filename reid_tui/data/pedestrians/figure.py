@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reid_tui.data import people
-from reid_tui.data.brush import Brush, per_pixel
+from reid_tui.data.pedestrians import people
+from reid_tui.data.pedestrians.brush import Brush, per_pixel
 
 if TYPE_CHECKING:
-    from reid_tui.data.brush import Point
-    from reid_tui.data.people import FloatArray, Poses, Traits
+    from reid_tui.data.pedestrians.brush import Point
+    from reid_tui.data.pedestrians.people import FloatArray, Poses, Traits
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from reid_tui.data.idx import IdxFile, read_idx
-from reid_tui.data.sources import SOURCES
+from reid_tui.data.idx.format import IdxFile, read_idx
+from reid_tui.data.idx.sets import SOURCES
 from reid_tui.errors import DataError
 
 if TYPE_CHECKING:
