@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reid_tui.config import RunConfig, RunOptions, resolve
+from reid_tui.control.server import ControlServer
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
 from reid_tui.resume import Resumed, check_same_data, check_same_run, continued, reopen, replay_past, take_again
-from reid_tui.runs.control import ControlServer
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog

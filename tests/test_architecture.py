@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reid_tui"
-LIGHT = {f"reid_tui.training.{name}" for name in ("events", "commands", "channels", "wire")}
+LIGHT = {f"reid_tui.training.{name}" for name in ("events", "commands", "channels")}
 BASE = {"reid_tui", "reid_tui.config", "reid_tui.errors", "reid_tui.text", "reid_tui.files"}
 ALLOWED = {
     "data": set(),
@@ -118,7 +118,10 @@ def test_sockets_are_unix_sockets() -> None:
         ("from reid_tui.cli import run; run(['--version'])", "torch textual plotext numpy torchvision"),
         ("from reid_tui.cli import run; run(['train', '--help'])", "torch textual plotext numpy torchvision"),
         ("import reid_tui.engine, reid_tui.training.events, reid_tui.training.commands", "torch textual plotext"),
-        ("import reid_tui.runs.client, reid_tui.runs.control, reid_tui.training.wire", "torch textual plotext numpy"),
+        (
+            "import reid_tui.control.client, reid_tui.control.server, reid_tui.control.wire",
+            "torch textual plotext numpy",
+        ),
         ("import reid_tui.headless", "torch textual plotext"),
         ("import reid_tui.view.state", "torch textual plotext"),
         ("import reid_tui.tui.app", "torch torchvision"),

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from reid_tui.runs.client import ControlClient
+from reid_tui.control.client import ControlClient
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.training.checkpoint import load_latest
 from reid_tui.training.commands import Resume

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.runs.client import ControlClient
+from reid_tui.control.client import ControlClient
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import holder
 from reid_tui.runs.snapshots import NewestPictures

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from reid_tui.runs.client import PROBLEMS_KEPT, ControlClient
+from reid_tui.control.client import PROBLEMS_KEPT, ControlClient
+from reid_tui.control.endpoint import SOCKET_NAME
 from reid_tui.runs.directory import RunDirectory
-from reid_tui.runs.endpoint import SOCKET_NAME
 from reid_tui.runs.lock import RunLock
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
-from tests.runs.lines import connected, serving, until
+from tests.control.lines import connected, serving, until
 
 
 @contextlib.contextmanager

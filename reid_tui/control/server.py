@@ -13,10 +13,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.control.endpoint import listen, peer_of
+from reid_tui.control.wire import LINE_LIMIT, command_from_line
 from reid_tui.errors import RunError, UsageError
-from reid_tui.runs.endpoint import listen, peer_of
 from reid_tui.runs.lock import told_socket
-from reid_tui.training.wire import LINE_LIMIT, command_from_line
 
 if TYPE_CHECKING:
     import socket

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from reid_tui.control import endpoint
+from reid_tui.control.endpoint import LONGEST_PATH
+from reid_tui.control.server import socket_path
 from reid_tui.errors import RunError
-from reid_tui.runs import endpoint
-from reid_tui.runs.control import socket_path
 from reid_tui.runs.directory import RunDirectory
-from reid_tui.runs.endpoint import LONGEST_PATH
 from reid_tui.runs.lock import RunLock, holder, told_socket
-from tests.runs.lines import OK, PAUSE, connected, serving
+from tests.control.lines import OK, PAUSE, connected, serving
 
 LONG = "long-" * 30
 

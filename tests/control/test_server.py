@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from reid_tui.config import RunConfig
+from reid_tui.control import server as control
+from reid_tui.control.server import MOST_CLIENTS, socket_path
+from reid_tui.control.wire import LINE_LIMIT
 from reid_tui.data.dataset import Dataset
-from reid_tui.runs import control
-from reid_tui.runs.control import MOST_CLIENTS, socket_path
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import holder
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
-from reid_tui.training.wire import LINE_LIMIT
-from tests.runs.lines import OK, PAUSE, Line, Served, connected, serving, until
+from tests.control.lines import OK, PAUSE, Line, Served, connected, serving, until
 from tests.training.rig import Rig
 
 NOBODY = 65534

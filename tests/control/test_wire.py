@@ -8,11 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_tui.errors import UsageError
-from reid_tui.text import printable
-from reid_tui.training import commands as cmd
-from reid_tui.training import events as ev
-from reid_tui.training.wire import (
+from reid_tui.control.wire import (
     COMMANDS,
     LINE_LIMIT,
     command_from_json,
@@ -20,6 +16,10 @@ from reid_tui.training.wire import (
     command_to_json,
     command_to_line,
 )
+from reid_tui.errors import UsageError
+from reid_tui.text import printable
+from reid_tui.training import commands as cmd
+from reid_tui.training import events as ev
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.sampled_from([cmd.Pause(), cmd.Resume(), cmd.Step(), cmd.Save(), cmd.Evaluate()])

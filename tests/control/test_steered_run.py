@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from reid_tui.config import RunOptions
+from reid_tui.control.client import ControlClient
+from reid_tui.control.server import socket_path
 from reid_tui.engine import run_training
-from reid_tui.runs.client import ControlClient
-from reid_tui.runs.control import socket_path
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import holder
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
-from tests.runs.lines import until
+from tests.control.lines import until
 
 TRAIN = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians", "--progress", "none"]
 LONG = ["--batch-size", "4", "--epochs", "1000", "--eval-every", "1000"]

@@ -11,10 +11,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.control.server import socket_path
+from reid_tui.control.wire import LINE_LIMIT, command_to_json, command_to_line
 from reid_tui.errors import UsageError
-from reid_tui.runs.control import socket_path
 from reid_tui.text import printable
-from reid_tui.training.wire import LINE_LIMIT, command_to_json, command_to_line
 
 if TYPE_CHECKING:
     from reid_tui.runs.directory import RunDirectory

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from reid_tui.runs.control import ControlServer, socket_path
+from reid_tui.control.server import ControlServer, socket_path
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import RunLock
 from reid_tui.training.commands import Command
