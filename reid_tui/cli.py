@@ -16,7 +16,7 @@ from reid_tui.config import RunOptions, ScreenOptions, flag
 from reid_tui.debug import show_log, show_traceback
 from reid_tui.errors import FAILURE, INTERRUPTED, USAGE, ReidTuiError, UsageError
 from reid_tui.text import printable
-from reid_tui.tui.terminal import check_terminal, decide_fps
+from reid_tui.tui.terminal.look import check_terminal, decide_fps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

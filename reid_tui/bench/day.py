@@ -18,7 +18,7 @@ import numpy as np
 from reid_tui.config import RunOptions, ScreenOptions, resolve
 from reid_tui.training import events as ev
 from reid_tui.tui.session import HERE, News
-from reid_tui.tui.terminal import decide_look, prepare_textual
+from reid_tui.tui.terminal.look import decide_look, prepare_textual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,11 +17,11 @@ from reid_tui.errors import FAILURE
 from reid_tui.runs.directory import RunDirectory, check_writable, locate_run
 from reid_tui.runs.overview import newest_running
 from reid_tui.text import printable
-from reid_tui.tui.descriptors import Descriptors, redirected
-from reid_tui.tui.hangup import Hangup, train_on
-from reid_tui.tui.parting import tell
-from reid_tui.tui.terminal import decide_look, prepare_textual
-from reid_tui.tui.title import POP, PUSH
+from reid_tui.tui.leaving.scrollback import tell
+from reid_tui.tui.terminal.descriptors import Descriptors, redirected
+from reid_tui.tui.terminal.hangup import Hangup, train_on
+from reid_tui.tui.terminal.look import decide_look, prepare_textual
+from reid_tui.tui.terminal.title import POP, PUSH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reid_tui.training.events import RunStarted
     from reid_tui.tui.dashboard import ReidTuiApp
     from reid_tui.tui.session import Session
-    from reid_tui.tui.terminal import Look
+    from reid_tui.tui.terminal.look import Look
 
 _LOG = logging.getLogger(__name__)
 _LAST_WAIT: Final = 0.3

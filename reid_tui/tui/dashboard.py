@@ -17,20 +17,20 @@ from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
-from reid_tui.tui.backlog import Backlog
 from reid_tui.tui.keys import KEYS
-from reid_tui.tui.leaving import Leaving
+from reid_tui.tui.leaving.exit import Leaving
+from reid_tui.tui.leaving.quitting import Quitting
 from reid_tui.tui.notices import notices
 from reid_tui.tui.pace import rhythm
 from reid_tui.tui.pause_key import PauseKey
-from reid_tui.tui.quitting import Quitting
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.session import HERE
-from reid_tui.tui.signals import Signals
+from reid_tui.tui.terminal.backlog import Backlog
+from reid_tui.tui.terminal.signals import Signals
+from reid_tui.tui.terminal.title import TitleBar, terminal_title
 from reid_tui.tui.ticker import Ticker
-from reid_tui.tui.title import TitleBar, terminal_title
 from reid_tui.view.state import RunState, fold
 from reid_tui.view.text import amount, plain
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from reid_tui.tui.session import Session
-    from reid_tui.tui.terminal import Look
+    from reid_tui.tui.terminal.look import Look
 
 _TOAST: Final = 4.0
 """Seconds."""

@@ -11,7 +11,7 @@ from textual.theme import Theme
 from reid_tui.view.palette import ChartStyle
 
 if TYPE_CHECKING:
-    from reid_tui.tui.terminal import Look
+    from reid_tui.tui.terminal.look import Look
     from reid_tui.view.palette import Rgb
 
 DARK: Final = Theme(

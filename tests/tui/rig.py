@@ -18,7 +18,7 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
 from reid_tui.tui.session import News
-from reid_tui.tui.terminal import Look
+from reid_tui.tui.terminal.look import Look
 
 LOOK = Look("truecolor", "braille")
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")

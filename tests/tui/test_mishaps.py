@@ -81,7 +81,7 @@ async def test_the_footer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
 
 async def test_the_title(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     async with dashboard() as rig:
-        monkeypatch.setattr("reid_tui.tui.title.terminal_title", broken)
+        monkeypatch.setattr("reid_tui.tui.terminal.title.terminal_title", broken)
         await rig.until(lambda: tracebacks(caplog) == 1)
         await goes_on(rig)
 

@@ -11,11 +11,11 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui import pace
 from reid_tui.tui.keys import KEYS, markdown_table
-from reid_tui.tui.leaving import Leaving
+from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.notices import MOST, notice, notices
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.pause_key import PauseKey
-from reid_tui.tui.title import terminal_title, title_sequence
+from reid_tui.tui.terminal.title import terminal_title, title_sequence
 from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
 from reid_tui.tui.widgets.footer import hints
 from reid_tui.tui.widgets.header import bar, identity_line, progress_line

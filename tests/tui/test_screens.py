@@ -9,7 +9,7 @@ from textual.widgets import Input, Static
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.screens.number import NumberScreen
-from reid_tui.tui.terminal import Look
+from reid_tui.tui.terminal.look import Look
 from reid_tui.tui.widgets.legend import Legend
 from tests.tui.rig import Rig, dashboard
 

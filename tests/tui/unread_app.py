@@ -16,7 +16,7 @@ from reid_tui.config import ScreenOptions
 from reid_tui.training import events as ev
 from reid_tui.training.channels import EventBox
 from reid_tui.tui.session import News
-from reid_tui.tui.terminal import decide_look, prepare_textual
+from reid_tui.tui.terminal.look import decide_look, prepare_textual
 from tests.tui.rig import Script
 
 FPS = 30

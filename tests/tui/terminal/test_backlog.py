@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from reid_tui.bench.screen import Screen
-from reid_tui.tui.backlog import MOST, waiting_writes
+from reid_tui.tui.terminal.backlog import MOST, waiting_writes
 from tests.tui.unread_app import STEPS
 
 

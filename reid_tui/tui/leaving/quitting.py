@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from reid_tui.training.commands import Command
-    from reid_tui.tui.leaving import Leaving
+    from reid_tui.tui.leaving.exit import Leaving
 
 
 class Send(Protocol):

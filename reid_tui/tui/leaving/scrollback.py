@@ -16,7 +16,7 @@ from reid_tui.view.wording import LONGEST
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reid_tui.tui.leaving import Leaving
+    from reid_tui.tui.leaving.exit import Leaving
     from reid_tui.view.state import RunState
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from reid_tui.training import commands as cmd
-from reid_tui.tui.hangup import train_on
-from reid_tui.tui.signals import TAKEN, Signals
+from reid_tui.tui.terminal.hangup import train_on
+from reid_tui.tui.terminal.signals import TAKEN, Signals
 from tests.tui.rig import Script, dashboard, until
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reid_tui.training import events as ev
-from reid_tui.tui.leaving import Leaving
-from reid_tui.tui.parting import tell
+from reid_tui.tui.leaving.exit import Leaving
+from reid_tui.tui.leaving.scrollback import tell
 from reid_tui.view.state import RunState, fold
 from tests.tui.rig import Script
 

@@ -14,7 +14,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.training.commands import Save, Stop
-from reid_tui.tui.signals import TAKEN
+from reid_tui.tui.terminal.signals import TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,9 +14,9 @@ import pytest
 
 from reid_tui.config import ScreenOptions
 from reid_tui.errors import UsageError
-from reid_tui.tui import terminal
-from reid_tui.tui.descriptors import _alike, redirected
-from reid_tui.tui.terminal import (
+from reid_tui.tui.terminal import look as terminal
+from reid_tui.tui.terminal.descriptors import _alike, redirected
+from reid_tui.tui.terminal.look import (
     LOCAL_FPS,
     REMOTE_FPS,
     Look,
@@ -130,7 +130,7 @@ def test_native_writes_go_to_the_log(tmp_path: Path) -> None:
     log.write_text("before\n")
     script = textwrap.dedent(f"""
         import logging, os, pathlib, sys, warnings
-        from reid_tui.tui.descriptors import redirected
+        from reid_tui.tui.terminal.descriptors import redirected
         with redirected(ascii_only=True) as descriptors:
             os.write(1, b"early native\\n")
             descriptors.follow(pathlib.Path({str(log)!r}))
@@ -155,7 +155,7 @@ def test_native_writes_go_to_the_log(tmp_path: Path) -> None:
 def test_a_full_disk_costs_what_is_written_and_not_the_screen(spool: str) -> None:
     script = textwrap.dedent(f"""
         import contextlib, logging, os, pathlib, sys, tempfile
-        from reid_tui.tui.descriptors import redirected
+        from reid_tui.tui.terminal.descriptors import redirected
         if {spool!r} == "no room for a file":
             tempfile._candidate_tempdir_list = lambda: ["/dev/full"]
         with redirected(ascii_only=False) as descriptors:
