@@ -11,7 +11,7 @@ import sys
 def main() -> None:
     """Run the command line and exit with its code."""
     _fill_missing_streams()
-    from reid_tui.cli import run
+    from reid_tui.cli.main import run
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without some characters gets "?", as stderr gets escapes
         sys.stdout.reconfigure(errors="replace")

@@ -114,9 +114,9 @@ def test_sockets_are_unix_sockets() -> None:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("from reid_tui.cli import run; run(['--help'])", "torch textual plotext numpy torchvision"),
-        ("from reid_tui.cli import run; run(['--version'])", "torch textual plotext numpy torchvision"),
-        ("from reid_tui.cli import run; run(['train', '--help'])", "torch textual plotext numpy torchvision"),
+        ("from reid_tui.cli.main import run; run(['--help'])", "torch textual plotext numpy torchvision"),
+        ("from reid_tui.cli.main import run; run(['--version'])", "torch textual plotext numpy torchvision"),
+        ("from reid_tui.cli.main import run; run(['train', '--help'])", "torch textual plotext numpy torchvision"),
         ("import reid_tui.engine, reid_tui.training.events, reid_tui.training.commands", "torch textual plotext"),
         (
             "import reid_tui.control.client, reid_tui.control.server, reid_tui.control.wire",
@@ -126,7 +126,7 @@ def test_sockets_are_unix_sockets() -> None:
         ("import reid_tui.view.state", "torch textual plotext"),
         ("import reid_tui.tui.app", "torch torchvision"),
         ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
-        ("from reid_tui.cli import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
+        ("from reid_tui.cli.main import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
         ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),
     ],

@@ -11,8 +11,8 @@ from typing import Final, NoReturn
 import pytest
 import torch
 
-from reid_tui import cli
 from reid_tui.bench.terminal import Terminal
+from reid_tui.cli import main as cli
 from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
@@ -155,7 +155,7 @@ def exhausting(*given):
     return step(*given)
 
 Learner.step = exhausting
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 

@@ -35,7 +35,7 @@ def fail(descriptor, size):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
     return part
 os.read = fail
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 os._exit(run(sys.argv[4:]))
 """
 SYNCS_SLOWLY = """
@@ -49,7 +49,7 @@ def slow(descriptor):
         time.sleep(1)
     sync(descriptor)
 os.fsync = slow
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 os._exit(run(sys.argv[4:]))
 """
 
@@ -66,7 +66,7 @@ def late(*given, **more):
     gone.poll()
     tell(*given, **more)
 app.tell = late
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 os._exit(run(sys.argv[4:]))
 """
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from reid_tui import cli
+from reid_tui.cli import main as cli
 from tests.escapes import taken_apart
 from tests.hostile import HOSTILE
 
@@ -56,7 +56,7 @@ def test_an_error_is_one_harmless_line(
     with contextlib.suppress(OSError):  # the longest is no file's name
         Path(text).parent.mkdir(parents=True, exist_ok=True)
         Path(text).touch()
-    monkeypatch.setattr("reid_tui.cli.check_terminal", lambda _: None)
+    monkeypatch.setattr("reid_tui.cli.main.check_terminal", lambda _: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [*root.handlers])
     code = cli.run([word.format(text) for word in argv] + ["--debug"] * debug)

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from reid_tui import cli
+from reid_tui.cli import main as cli
 from reid_tui.data.idx.sets import SOURCES
 from reid_tui.headless import BarTalk
 from reid_tui.runs.directory import RunDirectory

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from reid_tui.cli import run as command_line
+from reid_tui.cli.main import run as command_line
 from reid_tui.config import RunOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
 from reid_tui.training import learner

@@ -28,7 +28,7 @@ def chatty(*given):
     count(*given)
 
 Stopwatch.count_step = chatty
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
 IN_LOG = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_tui import cli
+from reid_tui.cli import main as cli
 from reid_tui.data.dataset import Dataset
 from reid_tui.errors import RunError
 from reid_tui.runs.log import read_events

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reid_tui.cli import run
+from reid_tui.cli.main import run
 from reid_tui.errors import RunError
 from reid_tui.runs import remove, show
 from reid_tui.runs.lock import RunLock
@@ -297,7 +297,7 @@ def test_a_terminal_that_lacks_some_characters_gets_the_table_all_the_same(tmp_p
 def test_it_starts_without_torch(tmp_path: Path, words: list[str]) -> None:
     made(tmp_path)
     check = (
-        f"from reid_tui.cli import run; run({[*words, '--runs-dir', str(tmp_path)]!r})\n"
+        f"from reid_tui.cli.main import run; run({[*words, '--runs-dir', str(tmp_path)]!r})\n"
         "import sys\nassert not {'torch', 'textual', 'plotext', 'numpy'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", check], check=True, capture_output=True)

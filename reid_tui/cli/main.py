@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from reid_tui import __version__, config
+from reid_tui.cli.debug import show_log, show_traceback
 from reid_tui.config import RunOptions, ScreenOptions, flag
-from reid_tui.debug import show_log, show_traceback
 from reid_tui.errors import FAILURE, INTERRUPTED, USAGE, ReidTuiError, UsageError
 from reid_tui.text import printable
 from reid_tui.tui.terminal.look import check_terminal, decide_fps

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reid_tui import __version__
-from reid_tui.cli import RUN_OPTIONS, SCREEN_OPTIONS, run, screen_options
+from reid_tui.cli.main import RUN_OPTIONS, SCREEN_OPTIONS, run, screen_options
 from reid_tui.config import RunOptions, ScreenOptions
 
 
