@@ -19,9 +19,9 @@ from reid_tui.resume import Resumed, check_same_data, check_same_run, continued,
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog
-from reid_tui.runs.messages import MessageFile
+from reid_tui.runs.log_end import LogEnd, read_end
 from reid_tui.runs.recorder import Recorder
-from reid_tui.runs.tail import LogEnd, read_end
+from reid_tui.runs.run_log import MessageFile
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import (
     AnyEvent,

@@ -20,7 +20,8 @@ from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary
 from reid_tui.view.text import amount, duration, fixed, rate
 from reid_tui.view.wording import LogLine, log_line

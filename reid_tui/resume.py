@@ -15,8 +15,8 @@ from reid_tui.errors import CheckpointError, RunError
 from reid_tui.runs.directory import RunDirectory, locate_run, tidy
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
+from reid_tui.runs.log_end import read_end
 from reid_tui.runs.snapshots import NewestPictures
-from reid_tui.runs.tail import read_end
 from reid_tui.training.events import Listener, ends_run
 
 if TYPE_CHECKING:

@@ -123,7 +123,7 @@ def test_sockets_are_unix_sockets() -> None:
             "torch textual plotext numpy",
         ),
         ("import reid_tui.headless", "torch textual plotext"),
-        ("import reid_tui.view.state", "torch textual plotext"),
+        ("import reid_tui.view.fold", "torch textual plotext"),
         ("import reid_tui.tui.app", "torch torchvision"),
         ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
         ("from reid_tui.cli.main import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),

@@ -16,12 +16,13 @@ import pytest
 from reid_tui.config import RunConfig
 from reid_tui.data.dataset import Dataset
 from reid_tui.runs.overview import list_runs
-from reid_tui.runs.show import age
+from reid_tui.runs.table import age
 from reid_tui.training import events as ev
 from reid_tui.training import stopwatch, trainer
 from reid_tui.training.stopwatch import RATE_STEPS, Stopwatch
+from reid_tui.view.fold import fold
 from reid_tui.view.numbers import number_rows
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.run_state import RunState
 from reid_tui.view.text import duration, rate
 from tests.training.rig import Rig
 from tests.tui.rig import Script, dashboard

@@ -15,10 +15,11 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.errors import DataError, RunError
 from reid_tui.runs.log import read_events
-from reid_tui.runs.tail import TAIL
+from reid_tui.runs.log_end import TAIL
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 
 
 @pytest.fixture

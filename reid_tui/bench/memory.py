@@ -6,16 +6,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.bench.day import TICK_S
 from reid_tui.bench.processes import Setup, last_line
 from reid_tui.bench.report import Result, Side
+from reid_tui.bench.simulated_day import TICK_S
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.errors import OK, ReidTuiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAY: Final = (sys.executable, "-m", "reid_tui.bench.day")
+DAY: Final = (sys.executable, "-m", "reid_tui.bench.simulated_day")
 HOURS: Final = 24
 GROWTH_TARGET_MIB: Final = 8.0
 """From the end of the first hour on: the scores and the log fill up to their bounds for a while after it."""

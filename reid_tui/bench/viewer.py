@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.bench.day import resident_bytes
 from reid_tui.bench.processes import REID_TUI, Setup, device_of, events_of, last_line, until_training
 from reid_tui.bench.report import Result, Side
+from reid_tui.bench.simulated_day import resident_bytes
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.errors import ReidTuiError
 

@@ -296,7 +296,7 @@ def bench(
     ] = None,
 ) -> int:
     """Measure speed on this machine, each pair of things in turn."""
-    from reid_tui.bench.run import run_bench
+    from reid_tui.bench.command import run_bench
 
     return run_bench(
         rounds=config.parse_whole("rounds", rounds),
@@ -326,7 +326,8 @@ def list_runs(
         return 0
     from rich.console import Console
 
-    from reid_tui.runs import overview, show
+    from reid_tui.runs import overview
+    from reid_tui.runs import table as show
 
     found = overview.list_runs(Path(runs_dir))
     if as_json:
@@ -346,7 +347,8 @@ def remove_run(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Remove a run with everything in its folder, after asking."""
-    from reid_tui.runs import overview, remove, show
+    from reid_tui.runs import overview, remove
+    from reid_tui.runs import table as show
 
     path = remove.find_removable(spec, Path(runs_dir))
     if not yes:

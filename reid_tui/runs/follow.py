@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.runs.log import LONGEST_LINE, parsed_event
-from reid_tui.runs.tail import open_regular
+from reid_tui.runs.log_end import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, run_folders
 from reid_tui.runs.lock import holder
-from reid_tui.runs.tail import ENDS, LogEnd, number, parsed, read_end, read_piece, whole
+from reid_tui.runs.log_end import ENDS, LogEnd, number, parsed, read_end, read_piece, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reid_tui.errors import CheckpointError, RunError
-from reid_tui.runs.course import NAMES, Course
+from reid_tui.runs.changes import NAMES, RunChanges
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.log import read_events
-from reid_tui.runs.tail import whole
+from reid_tui.runs.log_end import whole
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reid_tui.config import RunConfig
-    from reid_tui.runs.course import Change
+    from reid_tui.runs.changes import Change
     from reid_tui.training.checkpoint import Manifest
     from reid_tui.training.events import AnyEvent, RunStarted
 
@@ -91,7 +91,7 @@ class Replay:
     """One line for each newer checkpoint that does not verify."""
     script: Script
     """What the new trainer is told, and when."""
-    _course: Course
+    _told: RunChanges
     _sha256: str
 
     def __init__(self, path: Path) -> None:
@@ -117,18 +117,18 @@ class Replay:
         self.manifest = checkpoint.manifest
         self._sha256 = weights_sha256(checkpoint.tensors)
         state, config = self.manifest.state, self.manifest.config
-        self._course = Course(config.margin, config.lr)
+        self._told = RunChanges(config.margin, config.lr)
         try:
             for event in read_events(self._run.events):
-                self._course.take(event)
+                self._told.take(event)
         except OSError as error:
             raise RunError(
                 f"cannot read the log {str(self._run.events)!r}: {error.strerror}; without it no change is known"
             ) from error
-        if not self._course.parts:
+        if not self._told.parts:
             raise RunError(f"the log {str(self._run.events)!r} tells of no start; without it no change is known")
-        self._course.end(state.step, state.margin, state.lr)
-        self.script = Script(self._course.changes, state.step)
+        self._told.end(state.step, state.margin, state.lr)
+        self.script = Script(self._told.changes, state.step)
 
     def config(self, steps_per_epoch: int) -> RunConfig:
         """The run's own config; with more epochs where a resume had cut them below what was trained already."""
@@ -142,7 +142,7 @@ class Replay:
         import torch
 
         before = torch.get_num_threads()
-        recorded = whole(self._course.parts[-1].threads) or 0
+        recorded = whole(self._told.parts[-1].threads) or 0
         if 1 <= recorded <= MOST_THREADS:
             torch.set_num_threads(recorded)
         return before
@@ -170,7 +170,7 @@ class Replay:
             return Verdict(False, f"the replay's own checkpoint cannot be read: {printable(error, 1000)}")
         here = weights_sha256(mine.tensors)
         if here == self._sha256:
-            turned = sum(change.step < step for change in self._course.changes)
+            turned = sum(change.step < step for change in self._told.changes)
             changes = f"{count(turned)} change{'' if turned == 1 else 's'}"
             return Verdict(True, f"replayed {count(step)} steps and {changes}: weights equal, SHA-256 {here[:12]}…")
         where = f"{printable(self._run.name)} at step {count(step)}"
@@ -178,11 +178,11 @@ class Replay:
         return Verdict(False, f"weights differ: SHA-256 {here[:12]}… here, {self._sha256[:12]}… in {where}; {reasons}")
 
     def _reasons(self, here: RunStarted) -> list[str]:
-        found = [self._course.gap] if self._course.gap else []
+        found = [self._told.gap] if self._told.gap else []
         found += _turned_meanwhile(RunDirectory(Path(here.run)))
         for name in _DECIDING:
             mine = getattr(here, name)
-            others = [value for part in self._course.parts if (value := getattr(part, name)) != mine]
+            others = [value for part in self._told.parts if (value := getattr(part, name)) != mine]
             if others:
                 found.append(f"{name} {mine} here, {printable(others[0] or 'not recorded')} there")
         return found or ["nothing that is recorded differs: another processor, or a log that was changed"]

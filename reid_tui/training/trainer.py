@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from reid_tui.data.pairs import draw_epoch, steps_per_epoch
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import TrainingState
-from reid_tui.training.facts import run_started
+from reid_tui.training.run_started import run_started
 from reid_tui.training.scoring import map_interval
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch

@@ -27,7 +27,7 @@ from reid_tui.training.events import (
     Warned,
     ends_run,
 )
-from reid_tui.tui.output import OutputReader
+from reid_tui.tui.run_log_reader import OutputReader
 from reid_tui.tui.session import HERE, News
 
 if TYPE_CHECKING:

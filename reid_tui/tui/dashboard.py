@@ -31,7 +31,8 @@ from reid_tui.tui.terminal.backlog import Backlog
 from reid_tui.tui.terminal.signals import Signals
 from reid_tui.tui.terminal.title import TitleBar, terminal_title
 from reid_tui.tui.ticker import Ticker
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from reid_tui.view.text import amount, plain
 
 if TYPE_CHECKING:

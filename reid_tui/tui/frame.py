@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reid_tui.view.state import RunState
+from reid_tui.view.run_state import RunState
 
 if TYPE_CHECKING:
     from reid_tui.view.palette import ChartStyle

@@ -17,7 +17,7 @@ from reid_tui.errors import FAILURE, cause
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.training.channels import CommandBox, EventBox
 from reid_tui.training.events import AnyEvent, Failed, RunStarted, ends_run
-from reid_tui.tui.output import OutputReader
+from reid_tui.tui.run_log_reader import OutputReader
 
 if TYPE_CHECKING:
     from reid_tui.config import RunOptions

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from reid_tui.view.frame import MIN_HEIGHT, MIN_WIDTH, Area, Axis, decimal_ticks, draw_axes
+from reid_tui.view.axes import MIN_HEIGHT, MIN_WIDTH, Area, Axis, decimal_ticks, draw_axes
 from reid_tui.view.grid import Grid, Look, placeholder
 from reid_tui.view.palette import ChartStyle, Ink, Role, mixed
 from reid_tui.view.text import amount, short_count

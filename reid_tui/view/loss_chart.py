@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reid_tui.view.frame import (
+from reid_tui.view.axes import (
     GUTTER,
     MIN_HEIGHT,
     MIN_WIDTH,

@@ -10,7 +10,7 @@ from reid_tui.view.text import D_PRIME, UNKNOWN, amount, count, fixed, plain, ra
 
 if TYPE_CHECKING:
     from reid_tui.training.events import Evaluated
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 Trend = Literal["good", "bad", "flat"]
 

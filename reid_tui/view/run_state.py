@@ -1,4 +1,4 @@
-"""What the screen knows of a run, and what follows from it. `fold` in `state` is the only way in which it changes."""
+"""What the screen knows of a run, and what follows from it. `fold` is the only way in which it changes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class RunState:
     distances: DistancesReady | None = None
     checkpoint: CheckpointSaved | None = None
     log: tuple[LogLine, ...] = ()
-    """The newest lines, at most `state.MAX_LOG`, oldest first."""
+    """The newest lines, at most `fold.MAX_LOG`, oldest first."""
     log_count: int = 0
     """Lines ever logged, so that a widget can tell which of `log` are new to it."""
 

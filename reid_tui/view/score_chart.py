@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from reid_tui.view.frame import GUTTER, MIN_WIDTH, Area, Axis, draw_axes, spread
+from reid_tui.view.axes import GUTTER, MIN_WIDTH, Area, Axis, draw_axes, spread
 from reid_tui.view.grid import Grid, placeholder
 from reid_tui.view.plot import DOTS, Floats, Layer, column_means, raster, to_dots
 from reid_tui.view.text import fixed, short_count

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reid_tui.view.history import Mark
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 _SHOWN_CHANGES: Final = 8
 

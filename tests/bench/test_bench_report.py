@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reid_tui.bench import measurements, run
+from reid_tui.bench import command as run
+from reid_tui.bench import measurements
 from reid_tui.bench.processes import Setup
 from reid_tui.bench.processes import run as run_process
 from reid_tui.bench.report import Machine, Result, Side, percentile, results_json, results_table, this_machine

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from reid_tui.bench import memory, traffic
-from reid_tui.bench.day import STEPS_PER_EPOCH, STEPS_PER_S, TICK_S, Day
 from reid_tui.bench.processes import Setup
+from reid_tui.bench.simulated_day import STEPS_PER_EPOCH, STEPS_PER_S, TICK_S, Day
 from reid_tui.bench.terminal import Chunk, Terminal
 from reid_tui.bench.traffic import CASES, kib_by_second
 from reid_tui.training import events as ev
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 
 
 def setup(folder: Path) -> Setup:

@@ -19,8 +19,8 @@ from reid_tui.runs import compact as module
 from reid_tui.runs.log import BUDGET, EventLog, read_events
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training import events as ev
+from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
-from reid_tui.view.state import fold
 from tests.faults import limited_files
 from tests.view.samples import distances, evaluated, progress, started
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from reid_tui.errors import RunError
-from reid_tui.runs import tail
+from reid_tui.runs import log_end as tail
 from reid_tui.runs.lock import RunLock, holder
 from reid_tui.runs.overview import RunSummary, list_runs, summarize
 from reid_tui.training.events import EVENT_TYPES

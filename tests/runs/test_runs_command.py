@@ -15,7 +15,8 @@ from rich.console import Console
 
 from reid_tui.cli.main import run
 from reid_tui.errors import RunError
-from reid_tui.runs import remove, show
+from reid_tui.runs import remove
+from reid_tui.runs import table as show
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.overview import list_runs
 from reid_tui.view.text import UNKNOWN

@@ -24,7 +24,8 @@ from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.tui.attached import AttachedSession
 from reid_tui.tui.dashboard import ReidTuiApp
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from tests.tui.rig import LOOK, Rig, Script, until
 
 LONG = 2_000

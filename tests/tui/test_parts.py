@@ -20,9 +20,9 @@ from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
 from reid_tui.tui.widgets.footer import hints
 from reid_tui.tui.widgets.header import bar, identity_line, progress_line
 from reid_tui.tui.widgets.numbers import line, lines
+from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
-from reid_tui.view.state import fold
 from tests.hostile import HOSTILE
 from tests.tui.rig import NAMES, Script
 

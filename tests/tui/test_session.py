@@ -15,9 +15,10 @@ from reid_tui.config import RunOptions
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
-from reid_tui.tui.output import MOST
+from reid_tui.tui.run_log_reader import MOST
 from reid_tui.tui.session import WorkerSession
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from tests.tui.rig import LOOK, until
 from tests.view.samples import started
 

@@ -14,8 +14,9 @@ from reid_tui.training.events import (
     MarginChanged,
     Stopped,
 )
+from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows, trend
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import summary_rows
 from tests.view.samples import evaluated, progress, started
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reid_tui.tui.leaving.exit import Leaving
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 
 def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | None, elsewhere: bool | None) -> None:

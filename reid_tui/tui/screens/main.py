@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reid_tui.tui.pace import Rhythm
     from reid_tui.tui.widgets.legend import Legend
     from reid_tui.view.palette import ChartStyle
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 
 class MainScreen(Screen[None]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.tui.mishap import Mishap
+from reid_tui.tui.draw_errors import DrawErrors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 PUSH: Final = "\x1b[22;2t"
 POP: Final = "\x1b]2;\x07\x1b[23;2t"
@@ -26,7 +26,7 @@ class TitleBar:
     def __init__(self) -> None:
         self._due = 0.0
         self._shown = ""
-        self._mishap = Mishap("the title")
+        self._errors = DrawErrors("the title")
 
     def update(self, state: RunState, now: float, write: Callable[[str], object]) -> None:
         """Bring it up to date; `now` in seconds."""
@@ -36,7 +36,7 @@ class TitleBar:
         try:
             title = terminal_title(state)
         except Exception as error:
-            self._mishap.note(error)
+            self._errors.note(error)
             return
         if title != self._shown:
             self._shown = title

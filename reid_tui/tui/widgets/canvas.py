@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.visual import RenderOptions
 from textual.widget import Widget
 
-from reid_tui.tui.mishap import Mishap
+from reid_tui.tui.draw_errors import DrawErrors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Canvas(Widget):
         self._lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
         self._drawn_for: tuple[int, Style, str] | None = None
-        self._row_mishap = Mishap("a row")
+        self._row_errors = DrawErrors("a row")
 
     @property
     def text(self) -> str:
@@ -68,7 +68,7 @@ class Canvas(Widget):
         try:
             return self._strip(line, width, style)
         except Exception as error:
-            text = self._row_mishap.note(error)
+            text = self._row_errors.note(error)
             return Strip([Segment(text, style.rich_style)]).adjust_cell_length(width, style.rich_style)
 
     def _strip(self, line: Line, width: int, style: Style) -> Strip:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from textual.content import Content
 
+from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.keys import KEYS
-from reid_tui.tui.mishap import Mishap
 from reid_tui.tui.widgets.canvas import Canvas
 
 if TYPE_CHECKING:
     from textual import events
 
     from reid_tui.tui.frame import Frame
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 MOST: Final = 7
 _SHORT: Final = {"space, p": "space", "+, =": "+", "?, F1": "?", "q, ctrl+q, ctrl+c": "q"}
@@ -47,7 +47,7 @@ class Footer(Canvas):
     def __init__(self) -> None:
         super().__init__(id="footer")
         self._spans: list[tuple[int, int, str]] = []
-        self._mishap = Mishap("the footer")
+        self._errors = DrawErrors("the footer")
 
     def update(self, frame: Frame) -> None:
         """Show the hints of the moment; nothing is repainted while they stay the same."""
@@ -55,9 +55,9 @@ class Footer(Canvas):
             self._show_hints(frame)
         except Exception as error:
             self._spans = []
-            self.show([Content.styled(f" {self._mishap.note(error)}", "$text-error")])
+            self.show([Content.styled(f" {self._errors.note(error)}", "$text-error")])
         else:
-            self._mishap.over()
+            self._errors.over()
 
     def _show_hints(self, frame: Frame) -> None:
         found = hints(frame.state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.content import Content
 
-from reid_tui.tui.mishap import Mishap
+from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.text import UNKNOWN, count, duration, fit, rate
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reid_tui.tui.frame import Frame
-    from reid_tui.view.state import RunState
+    from reid_tui.view.run_state import RunState
 
 BADGE_COLORS: Final = {
     "LOADING": "$primary",
@@ -49,7 +49,7 @@ class Header(Canvas):
     def __init__(self, interval: float) -> None:
         super().__init__(id="header")
         self._pace = Pace(interval)
-        self._mishap = Mishap("the header")
+        self._errors = DrawErrors("the header")
         self._drawn: tuple[object, RunState] | None = None
 
     def update(self, frame: Frame, now: float, *, patient: bool) -> bool:
@@ -64,9 +64,9 @@ class Header(Canvas):
         try:
             self.show([identity_line(state, width), progress_line(state, width)])
         except Exception as error:
-            self.show([Content.styled(f" {self._mishap.note(error)}", "$text-error")])
+            self.show([Content.styled(f" {self._errors.note(error)}", "$text-error")])
         else:
-            self._mishap.over()
+            self._errors.over()
         return not hurried
 
 

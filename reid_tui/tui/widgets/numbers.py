@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.cells import cell_len
 from textual.content import Content
 
-from reid_tui.tui.machine import Machine
+from reid_tui.tui.resources import Machine
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.numbers import NumberRow, number_rows
 

@@ -11,8 +11,8 @@ from textual.style import Style
 from textual.widget import Widget
 
 from reid_tui.text import printable
+from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.layout import PANELS
-from reid_tui.tui.mishap import Mishap
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 
@@ -43,7 +43,7 @@ class Panel(Widget):
         self._drawn: tuple[Any, Any] | None = None
         self._frame_text = ("", "")
         self._edge: int | None = None
-        self._mishap = Mishap(f"the {self.key} panel")
+        self._errors = DrawErrors(f"the {self.key} panel")
 
     def compose(self) -> ComposeResult:
         """The canvas; a subclass may add to it."""
@@ -86,7 +86,7 @@ class Panel(Widget):
             urgent = (self.urgent(frame), frame.style, frame.tabs, size)
             routine = self.routine(frame)
         except Exception as error:
-            self._show_mishap(error)
+            self._show_error(error)
             self._drawn = None
             return False
         if self._drawn == (urgent, routine):
@@ -106,9 +106,9 @@ class Panel(Widget):
             self.draw(frame)
             self._label(frame)
         except Exception as error:
-            self._show_mishap(error)
+            self._show_error(error)
         else:
-            self._mishap.over()
+            self._errors.over()
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As Textual's, but a new title or value repaints its own edge of the frame alone."""
@@ -141,8 +141,8 @@ class Panel(Widget):
             self.border_subtitle = Content(value)
         self._edge = None
 
-    def _show_mishap(self, error: Exception) -> None:
-        text = self._mishap.note(error)
+    def _show_error(self, error: Exception) -> None:
+        text = self._errors.note(error)
         width = max(self.canvas.size.width, 1)
         lines: list[str | Content] = [Content.styled("this panel cannot be drawn", "$text-error bold"), ""]
         lines += [Content.styled(text[i : i + width], "$text-error") for i in range(0, len(text), width)]

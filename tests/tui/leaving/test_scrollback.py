@@ -9,7 +9,8 @@ import pytest
 from reid_tui.training import events as ev
 from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.leaving.scrollback import tell
-from reid_tui.view.state import RunState, fold
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from tests.tui.rig import Script
 
 

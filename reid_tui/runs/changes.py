@@ -1,6 +1,6 @@
-"""The course of a run, as its log tells it: which changes acted, from which step on, on what machine.
+"""Changes of margin and learning rate, as a run's log tells them: which acted, from which step on, on what machine.
 
-Loads without torch. Knows nothing of checkpoints, nor of how a course is repeated.
+Loads without torch. Knows nothing of checkpoints, nor of how a run is repeated.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from reid_tui.runs.tail import number, whole
+from reid_tui.runs.log_end import number, whole
 from reid_tui.training.events import LrChanged, MarginChanged, Progress, RunStarted
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Change:
     origin: str
 
 
-class Course:
+class RunChanges:
     """Takes a log's events in their order. What a resume took back does not count.
 
     Values are held against what the log says was trained with, so that lost lines are noticed.

@@ -1,4 +1,4 @@
-"""A day of training for the screen alone, without training: `python -m reid_tui.bench.day FILE HOURS`.
+"""A day of training for the screen alone, without training: `python -m reid_tui.bench.simulated_day FILE HOURS`.
 
 In a terminal; the dashboard itself is fed with the events of so many hours as fast as it draws, only its clock is made
 up. At the end of each hour it notes in FILE what its process occupies.

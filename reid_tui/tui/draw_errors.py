@@ -11,7 +11,7 @@ _LOG: Final = logging.getLogger(__name__)
 _LONGEST: Final = 400
 
 
-class Mishap:
+class DrawErrors:
     """Of one part of the screen. The log gets a traceback when the exception is another one than before."""
 
     def __init__(self, part: str) -> None:

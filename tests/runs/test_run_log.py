@@ -11,7 +11,7 @@ from reid_tui.cli import main as cli
 from reid_tui.data.dataset import Dataset
 from reid_tui.errors import RunError
 from reid_tui.runs.log import read_events
-from reid_tui.runs.messages import MessageFile
+from reid_tui.runs.run_log import MessageFile
 from reid_tui.training import events as ev
 
 LOGGER = logging.getLogger("reid_tui")

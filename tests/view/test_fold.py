@@ -28,8 +28,9 @@ from reid_tui.training.events import (
     Stopped,
     Warned,
 )
+from reid_tui.view.fold import MAX_LOG, fold
 from reid_tui.view.history import Mark
-from reid_tui.view.state import MAX_LOG, RunState, fold
+from reid_tui.view.run_state import RunState
 from reid_tui.view.wording import LONGEST
 from tests.view.samples import evaluated, progress, started
 
@@ -275,7 +276,7 @@ def test_no_text_from_outside_can_move_the_cursor() -> None:
 
 
 def test_loading_the_state_loads_no_drawing_and_no_training() -> None:
-    code = "import sys, reid_tui.view.state; print([m for m in ('plotext', 'torch', 'textual') if m in sys.modules])"
+    code = "import sys, reid_tui.view.fold; print([m for m in ('plotext', 'torch', 'textual') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from reid_tui.runs.course import CHECKPOINT, Change, Course
+from reid_tui.runs.changes import CHECKPOINT, Change, RunChanges
 from reid_tui.runs.log import read_events
 from reid_tui.training.events import LrChanged, MarginChanged, Paused, Progress, Resumed, RunStarted
 from tests.view.samples import progress, started
@@ -25,15 +25,15 @@ def trained(step: int, margin: float, lr: float = 1e-3) -> Progress:
     return progress(step, margin=margin, lr=lr)
 
 
-def course(*events: Any, first: tuple[float, float] = (1.0, 1e-3)) -> Course:
-    result = Course(*first)
+def changes(*events: Any, first: tuple[float, float] = (1.0, 1e-3)) -> RunChanges:
+    result = RunChanges(*first)
     for event in events:
         result.take(event)
     return result
 
 
 def test_changes_in_their_order_with_who_made_them() -> None:
-    told = course(
+    told = changes(
         start(),
         trained(4, 1.0),
         margin(4, 1.0, 1.5, "key"),
@@ -55,7 +55,7 @@ def test_changes_in_their_order_with_who_made_them() -> None:
 
 
 def test_what_a_crash_took_back_does_not_count() -> None:
-    told = course(
+    told = changes(
         start(), margin(3, 1.0, 1.2), margin(9, 1.2, 2.0), start(8, 1.2), trained(9, 1.2), margin(10, 1.2, 1.3)
     )
     assert [(change.step, change.value) for change in told.changes] == [(3, 1.2), (10, 1.3)]
@@ -65,24 +65,24 @@ def test_what_a_crash_took_back_does_not_count() -> None:
 def test_at_the_very_step_of_the_checkpoint_its_own_values_decide() -> None:
     before_and_after = (start(), margin(8, 1.0, 1.2, "a"), margin(8, 1.2, 1.4, "b"), margin(8, 1.4, 1.2, "c"))
     for value, kept in ((1.2, "abc"), (1.4, "ab"), (1.0, "")):
-        told = course(*before_and_after, start(8, value), trained(9, value))
+        told = changes(*before_and_after, start(8, value), trained(9, value))
         assert "".join(change.origin for change in told.changes) == kept, value
         assert told.gap == ""
 
 
 def test_a_change_given_with_the_resume_counts() -> None:
-    told = course(start(), start(8), margin(8, 1.0, 2.0, "--margin"), trained(9, 2.0))
+    told = changes(start(), start(8), margin(8, 1.0, 2.0, "--margin"), trained(9, 2.0))
     assert told.changes == (Change(8, "margin", 2.0, "--margin"),)
 
 
 def test_several_resumes_from_ever_older_checkpoints() -> None:
-    told = course(start(), margin(10, 1.0, 1.5), start(16, 1.5), start(8, 1.0), start(4, 1.0), margin(5, 1.0, 1.1))
+    told = changes(start(), margin(10, 1.0, 1.5), start(16, 1.5), start(8, 1.0), start(4, 1.0), margin(5, 1.0, 1.1))
     assert told.changes == (Change(5, "margin", 1.1, ""),)
     assert [part.step for part in told.parts] == [0, 4]
 
 
 def test_the_end_leaves_out_what_came_after_it() -> None:
-    told = course(start(), margin(4, 1.0, 1.5), start(8, 1.5), margin(8, 1.5, 1.7), margin(9, 1.7, 1.9))
+    told = changes(start(), margin(4, 1.0, 1.5), start(8, 1.5), margin(8, 1.5, 1.7), margin(9, 1.7, 1.9))
     told.end(8, 1.5, 1e-3)
     assert told.changes == (Change(4, "margin", 1.5, ""),)
     assert [part.step for part in told.parts] == [0]
@@ -92,23 +92,23 @@ def test_the_end_leaves_out_what_came_after_it() -> None:
 
 class TestGaps:
     def test_a_step_trained_with_another_margin(self) -> None:
-        told = course(start(), margin(4, 1.0, 1.4), trained(5, 1.5), trained(6, 1.5))
+        told = changes(start(), margin(4, 1.0, 1.4), trained(5, 1.5), trained(6, 1.5))
         assert told.gap == "step 5 was trained with the margin at 1.5, the changes in the log make it 1.4"
 
     def test_a_resume_with_another_learning_rate(self) -> None:
-        told = course(start(), start(8, lr=2e-3))
+        told = changes(start(), start(8, lr=2e-3))
         assert told.gap == "the log does not tell how the learning rate came to 0.002 by step 8"
         assert told.changes == (Change(8, "lr", 2e-3, CHECKPOINT),)
 
     def test_no_beginning(self) -> None:
-        assert course(start(8)).gap == "the log says nothing of the steps before 8"
+        assert changes(start(8)).gap == "the log says nothing of the steps before 8"
 
     def test_one_that_a_resume_took_back(self) -> None:
-        assert course(start(), trained(9, 1.5), start(8), trained(9, 1.0)).gap == ""
+        assert changes(start(), trained(9, 1.5), start(8), trained(9, 1.0)).gap == ""
 
 
 def test_impossible_steps_and_values_are_passed_over() -> None:
-    told = course(
+    told = changes(
         start(),
         margin(-1, 1.0, 2.0),
         margin(10**30, 1.0, 2.0),
@@ -137,4 +137,4 @@ def test_a_log_with_torn_and_hostile_lines(tmp_path: Path) -> None:
     ]
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"\n".join([*bad, whole[0], *bad, whole[1], *bad, whole[2], *bad[:1]]))
-    assert course(*read_events(path)).changes == (Change(3, "margin", 1.5, ""),)
+    assert changes(*read_events(path)).changes == (Change(3, "margin", 1.5, ""),)

@@ -31,7 +31,7 @@ from reid_tui.training.events import (
     Warned,
 )
 from reid_tui.view.history import EpochMean, Mark
-from reid_tui.view.run_state import Badge, RunState
+from reid_tui.view.run_state import RunState
 from reid_tui.view.wording import LogLine, cleaned, log_line
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 MAX_LOG: Final = 1000
 _Kind = TypeVar("_Kind", EmbeddingsReady, DistancesReady, CheckpointSaved)
-
-__all__ = ["MAX_LOG", "Badge", "LogLine", "RunState", "fold"]
 
 
 def fold(state: RunState, events: Iterable[AnyEvent]) -> RunState:
