@@ -13,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from reid_tui.console import Patient, console_on, say_at_once, settle
-from reid_tui.engine import StopLoading, run_training
+from reid_tui.engine import run_training
 from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
 from reid_tui.launch import ONE_SIGNAL_S
+from reid_tui.opening.loading import StopLoading
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev

@@ -12,26 +12,28 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reid_tui"
 LIGHT = {f"reid_tui.training.{name}" for name in ("events", "commands", "channels")}
-BASE = {"reid_tui", "reid_tui.config", "reid_tui.errors", "reid_tui.text", "reid_tui.files"}
-ALLOWED = {
-    "data": set(),
-    "learning": set(),
-    "evaluation": set(),
-    "training": {"data", "learning", "evaluation"},
-    "runs": {"training", "view"},
-    "view": {"training"},
-    "tui": {"view", "training", "runs", "engine", "launch", "console"},
-    "launch": set(),
-    "debug": set(),
-    "console": set(),
-    "bench": {"data", "learning", "runs", "training", "view", "config", "tui"},
-    "engine": {"training", "runs", "data", "resume"},
-    "resume": {"training", "runs", "data"},
-    "headless": {"training", "runs", "view", "engine", "launch", "console"},
-    "cli": {"headless", "tui", "data", "bench", "runs", "launch", "debug"},
-    "__main__": {"cli"},
-}
+ORDER = (
+    ("__main__",),
+    ("cli",),
+    ("bench",),
+    ("headless", "tui"),
+    ("engine",),
+    ("opening",),
+    ("control",),
+    ("runs",),
+    ("view",),
+    ("training",),
+    ("learning", "data"),
+    ("evaluation",),
+    ("config", "console", "launch"),
+    ("files", "text"),
+    ("errors",),
+    ("__init__",),
+)
+"""From top to bottom: a room imports from those below it only, and rooms side by side do not know each other."""
+LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 ONLY_IN = {"typer": {"cli"}, "textual": {"tui"}, "plotext": {"view"}}
+WITH_TORCH = {"bench", "engine", "opening", "runs", "training", "learning", "evaluation"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -58,21 +60,20 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {room(path) for path in MODULES} == set(LEVELS)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_one_way(path: Path) -> None:
+def test_imports_point_downwards(path: Path) -> None:
     here = room(path)
     for name in imports(path):
         top, *rest = name.split(".")
-        if top in ONLY_IN:
-            assert here in ONLY_IN[top], f"{path} imports {name}"
-        if top == "reid_tui" and here in ALLOWED:
-            there = rest[0] if rest else ""
-            base = name in BASE or f"reid_tui.{there}" in BASE or there.startswith("__")
-            assert base or there == here or there in ALLOWED[here], f"{path} imports {name}"
-        if top in ("torch", "torchvision"):
-            assert here in ("learning", "evaluation", "training", "engine", "resume", "bench", "runs"), (
-                f"{path} imports {name}"
-            )
+        assert here in ONLY_IN.get(top, {here}), f"{path} imports {name}"
+        assert here in WITH_TORCH or top not in ("torch", "torchvision"), f"{path} imports {name}"
+        if top == "reid_tui":
+            there = rest[0] if rest and rest[0] in LEVELS else "__init__"
+            assert there == here or LEVELS[there] > LEVELS[here], f"{path} imports {name}, which is not below it"
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) in ("tui", "view")], ids=lambda p: p.name)

@@ -76,7 +76,7 @@ def test_what_is_refused_or_never_begins_leaves_no_folder(
 
     with monkeypatch.context() as patch:
         patch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
-        patch.setattr("reid_tui.engine.RunDirectory.write_config", full)
+        patch.setattr("reid_tui.runs.directory.RunDirectory.write_config", full)
         end = train(tmp_path / "runs", [], steps=1)
     assert isinstance(end, ev.Failed)
     assert end.message.endswith("config.json': No space left on device")
@@ -86,7 +86,7 @@ def test_what_is_refused_or_never_begins_leaves_no_folder(
         raise RunError("cannot lock the run: No space left on device")
 
     monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
-    monkeypatch.setattr("reid_tui.engine.RunLock", no_room)
+    monkeypatch.setattr("reid_tui.opening.new.RunLock", no_room)
     end = train(tmp_path / "runs", [], steps=1)
     assert isinstance(end, ev.Failed)
     assert end.message.endswith("No space left on device")

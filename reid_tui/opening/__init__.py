@@ -1,0 +1,1 @@
+"""How a run begins: new, resumed, repeated; each gives one `Opening`."""

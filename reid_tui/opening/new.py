@@ -1,0 +1,58 @@
+"""A new run: data and settings first, then its folder and lock."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reid_tui.config import RunConfig, RunOptions, resolve
+from reid_tui.opening.opening import Opening
+from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
+from reid_tui.runs.lock import RunLock
+
+if TYPE_CHECKING:
+    import contextlib
+
+    import torch
+
+    from reid_tui.opening.loading import Loading
+
+
+def new(options: RunOptions, loading: Loading) -> Opening:
+    """Begin a run as the options say.
+
+    Raises:
+        ReidTuiError: a device, data or settings that cannot be; or no place for the run.
+    """
+    loading.start_torch()
+    from reid_tui.data import catalog
+    from reid_tui.training.device import pick_device
+
+    device = pick_device(options.device)
+    loading.report("looking for the data")
+    dataset = catalog.load(options.data, options.data_dir, loading.report)
+    config = on_device(resolve(options, dataset.name, len(dataset.train_identity_names)), device)
+    loading.stop_if_told()
+    run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
+    return Opening(config=config, dataset=dataset, device=device, run=run, lock=lock, asked=options.given())
+
+
+def on_device(config: RunConfig, device: torch.device) -> RunConfig:
+    """The config with the precision that the device gives."""
+    from reid_tui.training.device import pick_precision
+
+    return dataclasses.replace(config, precision=pick_precision(config.precision, device))
+
+
+def made(runs_dir: Path, name: str, resources: contextlib.ExitStack) -> tuple[RunDirectory, RunLock]:
+    """Make a run's folder and lock it; what never begins leaves none behind.
+
+    Raises:
+        RunError: it cannot be made or locked.
+    """
+    run = create_run(runs_dir, name)
+    resources.callback(discard_empty, run)
+    lock = RunLock(run.lock)
+    resources.callback(lock.release)
+    return run, lock

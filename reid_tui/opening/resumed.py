@@ -1,0 +1,124 @@
+"""A run that goes on: finding and locking it, its newest good checkpoint, and what may change meanwhile."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.errors import RunError
+from reid_tui.opening.new import on_device
+from reid_tui.opening.opening import Opening
+from reid_tui.opening.same import check_same_data, check_same_run
+from reid_tui.runs.directory import RunDirectory, locate_run, tidy
+from reid_tui.runs.follow import EventFollower
+from reid_tui.runs.lock import RunLock
+from reid_tui.runs.log_end import read_end
+from reid_tui.runs.snapshots import NewestPictures
+from reid_tui.training import commands as cmd
+from reid_tui.training.channels import Order
+from reid_tui.training.events import Listener, PhaseChanged, ends_run
+
+if TYPE_CHECKING:
+    import contextlib
+
+    from reid_tui.config import RunConfig, RunOptions
+    from reid_tui.opening.loading import Loading
+    from reid_tui.training.checkpoint import Manifest
+
+CHANGEABLE: Final = frozenset({"epochs", "steps", "eval_every"})
+"""What a resumed run may do otherwise without being another run."""
+TURNABLE: Final = frozenset({"margin", "lr"})
+"""What may be turned at any step, and so on a resume too."""
+
+
+def resumed(options: RunOptions, loading: Loading) -> Opening:
+    """Go on with a run, which is locked before anything in it is touched.
+
+    Raises:
+        ReidTuiError: there is no such run, another process has it, or it does not fit the options.
+    """
+    run, lock = _taken(options, loading.resources)
+    loading.start_torch()
+    from reid_tui.data import catalog
+    from reid_tui.training.checkpoint import load_latest
+    from reid_tui.training.device import pick_device
+
+    device = pick_device(options.device)
+    loading.report("looking for the data")
+    checkpoint, passed_over = load_latest(run.checkpoints)
+    manifest = checkpoint.manifest
+    check_same_run(options, manifest.config, "to resume", CHANGEABLE | TURNABLE)
+    if options.name is not None:
+        raise RunError("--name is for a new run; a resumed one keeps its name")
+    dataset = catalog.load(manifest.config.data, options.data_dir, loading.report)
+    check_same_data(manifest, dataset)
+    config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
+    loading.stop_if_told()
+    if loading.past is not None:
+        _tell_past(run, loading.past)
+    # What was told of the past left the listener in the middle of a run that is not going yet.
+    loading.emit(PhaseChanged(step=manifest.state.step, phase="loading", detail="taking up the run"))
+    return Opening(
+        config=config,
+        dataset=dataset,
+        device=device,
+        run=run,
+        lock=lock,
+        asked=options.given(),
+        checkpoint=checkpoint,
+        orders=tuple(_turned(options)),
+        passed_over=tuple(passed_over),
+        tells_refusal=False,
+    )
+
+
+def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDirectory, RunLock]:
+    run = RunDirectory(locate_run(options.resume or "", Path(options.runs_dir)))
+    lock = RunLock(run.lock)
+    resources.callback(lock.release)
+    try:
+        tidy(run)
+    except OSError as error:
+        raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
+    return run, lock
+
+
+def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, images: int) -> RunConfig:
+    """The run's own config with what may change; refused where the run has finished and nothing makes it longer."""
+    changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
+    config = dataclasses.replace(manifest.config, **changes)
+    if "epochs" in changes and "steps" not in changes:
+        config = dataclasses.replace(config, steps=None)
+    from reid_tui.training.trainer import total_steps
+
+    all_done = manifest.state.step >= total_steps(config, images)
+    if all_done and read_end(run.events).mark == "finished":
+        by_steps = config.steps is not None and config.steps <= manifest.state.step
+        more = f"--steps above {config.steps}" if by_steps else f"--epochs above {config.epochs}"
+        raise RunError(
+            f"the run {run.name!r} is finished at step {manifest.state.step}; give {more} to train it longer"
+        )
+    return config
+
+
+def _turned(options: RunOptions) -> list[Order]:
+    """Margin and learning rate given on a resume are commands like any other."""
+    orders = []
+    if options.margin is not None:
+        orders.append(Order(cmd.SetMargin(options.margin), "--margin"))
+    if options.lr is not None:
+        orders.append(Order(cmd.SetLearningRate(options.lr), "--lr"))
+    return orders
+
+
+def _tell_past(run: RunDirectory, listener: Listener) -> None:
+    """Hand earlier events on, but for the ends of earlier parts; of the pictures the newest that still count."""
+    follower, pictures = EventFollower(run.events), NewestPictures()
+    while (events := follower.read()) is not None:
+        for event in events:
+            if not pictures.take(event) and not ends_run(event):
+                listener(event)
+    follower.close()
+    for picture in pictures.newest(run.path):
+        listener(picture)
