@@ -10,13 +10,14 @@ import os
 import shlex
 import threading
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
 from reid_tui.runs.directory import RunDirectory, check_writable, locate_run
 from reid_tui.runs.overview import newest_running
 from reid_tui.text import printable
+from reid_tui.tui.host import Host
+from reid_tui.tui.leaving.guard import Guard
 from reid_tui.tui.leaving.scrollback import tell
 from reid_tui.tui.terminal.descriptors import Descriptors, redirected
 from reid_tui.tui.terminal.hangup import Hangup, train_on
@@ -24,8 +25,6 @@ from reid_tui.tui.terminal.look import decide_look, prepare_textual
 from reid_tui.tui.terminal.title import POP, PUSH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from reid_tui.config import RunOptions, ScreenOptions
     from reid_tui.launch import Tether
     from reid_tui.training.events import RunStarted
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LAST_WAIT: Final = 0.3
 """Seconds that the trainer's thread gets to end by itself once the screen is closed."""
-_CLOSE_WAIT: Final = 5.0
-"""Seconds that the terminal gets to take the screen's last bytes, and what is said after it."""
 _RESCUE_WAIT: Final = 60.0
 """Seconds that a run gets to save itself after the screen broke."""
 
@@ -95,8 +92,10 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
     return _Showing(session, screen, look, hangup, None, runs_dir=path.parent, run=path).until_left()
 
 
-class _Showing:
+class _Showing(Host):
     """One session on the terminal, and what becomes of it when the terminal is left."""
+
+    takes_signals = True
 
     def __init__(
         self,
@@ -116,8 +115,9 @@ class _Showing:
         self._tether = tether
         self._runs_dir = runs_dir
         self._run = run
+        self._app: ReidTuiApp | None = None
         self._descriptors: Descriptors | None = None
-        self._guard = _Guard()
+        self._guard = Guard()
         self._closed = threading.Event()
 
     def until_left(self) -> int:
@@ -130,24 +130,15 @@ class _Showing:
             hangup.descriptors = descriptors.terminal
             if session.remote:
                 session.start()  # so that the first picture shows the run; what it cannot read goes to no terminal
-            app = ReidTuiApp(
-                session,
-                self._look,
-                fps=self._screen.fps,
-                exit_when_done=self._screen.exit_when_done,
-                handle_signals=True,
-                detachable=self._tether is not None,
-                on_started=self._started,
-                picture_folder=lambda: self._run or Path.cwd(),
-                hung_up=self._alone,
-                on_exit=lambda: self._closing(app),
+            app = self._app = ReidTuiApp(
+                session, self._look, fps=self._screen.fps, exit_when_done=self._screen.exit_when_done, host=self
             )
             if not hangup.came:
                 descriptors.screen.write(PUSH)
                 app.run(mouse=self._screen.mouse)
                 descriptors.screen.write(POP)
                 descriptors.screen.flush()
-                if app.return_code is None or self._alone():  # nobody asked Textual to end: it could not read any more
+                if app.return_code is None or self.hung_up():  # nobody asked Textual to end: it could not read any more
                     hangup.come()
             hangup.ignore()
             self._closed.set()
@@ -166,16 +157,26 @@ class _Showing:
         told.set()
         return code
 
-    def _closing(self, app: ReidTuiApp) -> None:
-        """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
-        if not self._alone() and not app.detached:
-            self._guard.end_unless(self._closed, lambda: app.leaving.code)
+    @property
+    def detachable(self) -> bool:  # type: ignore[override]
+        """With a parent that the shell waits for."""
+        return self._tether is not None
 
-    def _alone(self) -> bool:
+    def hung_up(self) -> bool:
         """Whether the terminal went away, by a signal or with the process that the shell waits for."""
         return self._hangup.look() or (self._tether is not None and self._tether.torn)
 
-    def _started(self, event: RunStarted) -> None:
+    def picture_folder(self) -> Path:
+        """The run's, once it has one."""
+        return self._run or Path.cwd()
+
+    def closing(self) -> None:
+        """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""
+        app = self._app
+        if app is not None and not self.hung_up() and not app.detached:
+            self._guard.end_unless(self._closed, lambda: app.leaving.code)
+
+    def started(self, event: RunStarted) -> None:
         """The run of our own has a folder."""
         path = Path(event.run)
         if not path.is_dir():
@@ -205,28 +206,6 @@ class _Showing:
             )
             self._hangup.let_go_of_terminal()
         app.leaving.signal = train_on(self._session, app.pull_rest, app.signals.missed) or app.leaving.signal
-
-
-class _Guard:
-    """Ends the process where the terminal holds up what should be done at once.
-
-    Its thread begins with it: one that begins when memory has run out may be waited for without end.
-    """
-
-    def __init__(self) -> None:
-        self._watched: SimpleQueue[tuple[threading.Event, Callable[[], int]]] = SimpleQueue()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def end_unless(self, done: threading.Event, code: Callable[[], int]) -> None:
-        """End with a code if something is not done in time."""
-        self._watched.put((done, code))
-
-    def _watch(self) -> None:
-        while True:
-            done, code = self._watched.get()
-            if not done.wait(_CLOSE_WAIT):
-                logging.shutdown()
-                os._exit(code())
 
 
 def _rescue(session: Session, app: ReidTuiApp) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
@@ -17,6 +16,7 @@ from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
+from reid_tui.tui.host import Host
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.leaving.quitting import Quitting
@@ -73,12 +73,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         *,
         fps: int = 10,
         exit_when_done: bool = False,
-        handle_signals: bool = False,
-        detachable: bool = False,
-        on_started: Callable[[RunStarted], None] | None = None,
-        picture_folder: Callable[[], Path] = Path.cwd,
-        hung_up: Callable[[], bool] = lambda: False,
-        on_exit: Callable[[], None] = lambda: None,
+        host: Host | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build the app; `run` starts the session.
@@ -88,17 +83,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             look: what the terminal can show.
             fps: pulls a second.
             exit_when_done: close when the run has ended.
-            handle_signals: take SIGINT and SIGTERM as orders to save and leave, SIGUSR1 to save; main thread only.
-            detachable: whether the shell can be given back while the run trains on.
-            on_started: told once the run has a name.
-            picture_folder: where `S` puts its pictures.
-            hung_up: whether the terminal has gone away.
-            on_exit: called when the app begins to close.
+            host: the process around it.
             clock: steady seconds, by which the panels' pace is kept.
         """
         # Else the sixteen colours, or none, are turned into shades that the terminal does not have.
         super().__init__(ansi_color=True if look.colors in ("16", "none") else None)
         self.session = session
+        self._host = host or Host()
         self.state = RunState()
         self.detached = False
         """The person left, and the run is to go on without a screen."""
@@ -109,19 +100,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._post,
             self._toast,
             remote=session.remote,
-            detach=self.action_detach if detachable else None,
+            detach=self.action_detach if self._host.detachable else None,
         )
-        self._detachable = detachable
         self._look = look
         self._pause_key = PauseKey()
         self._ticker = Ticker(self, self.pull, fps)
         self._main = MainScreen(self._ticker.hurry, rhythm(fps))
         self.signals = Signals(self._signalled)
-        self._handle_signals = handle_signals
-        self._on_started = on_started
-        self._picture_folder = picture_folder
-        self._hung_up = hung_up
-        self._on_exit = on_exit
         self._clock = clock
         self._title = TitleBar()
         self._backlog = Backlog(self)
@@ -146,7 +131,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._restyle()
         self._ticker.start()
         self.call_after_refresh(self._begin)
-        if self._handle_signals:
+        if self._host.takes_signals:
             self.signals.watch()
 
     async def on_event(self, event: events.Event) -> None:
@@ -168,7 +153,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def exit(self, result: None = None, return_code: int = 0, message: object = None) -> None:
         """Close; training that is not told to stop goes on."""
         super().exit(result, return_code)
-        self._on_exit()
+        self._host.closing()
 
     def pull(self) -> None:
         """One tick: take what has come, fold it, draw it."""
@@ -178,7 +163,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._look_back(past)
         if live:
             self._take(live)
-        if self.leaving.due or self._hung_up():
+        if self.leaving.due or self._host.hung_up():
             self.exit()
             return
         if (turn := self._backlog.check()) == "wait":
@@ -239,7 +224,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_picture(self) -> None:
         """The screen as SVG, beside the run."""
-        path = self._picture_folder() / f"screen-{self.state.step:08d}.svg"
+        path = self._host.picture_folder() / f"screen-{self.state.step:08d}.svg"
         try:
             picture = self.export_screenshot(title=terminal_title(self.state))
             write_whole(path, picture.encode(), durable=False)
@@ -263,7 +248,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """Give the shell back and train on without a screen."""
         if self.session.remote or self.leaving.ended is not None:
             self.exit()
-        elif not self._detachable:
+        elif not self._host.detachable:
             self._toast("this dashboard has no shell to give back", "warning")
         elif not self.leaving.started:
             self._toast("the run has not begun yet; detach once it trains", "warning")
@@ -288,8 +273,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """Where the run lies and how it ended, of a run that began before this screen."""
         self.leaving.note(past)
         for event in past:
-            if isinstance(event, RunStarted) and self._on_started is not None:
-                self._on_started(event)
+            if isinstance(event, RunStarted):
+                self._host.started(event)
 
     def _take(self, events: list[AnyEvent]) -> None:
         """Everything that a batch changes but the drawing."""
@@ -297,8 +282,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._pause_key.answered(events)
         self.leaving.note(events)
         for event in events:
-            if isinstance(event, RunStarted) and self._on_started is not None:
-                self._on_started(event)
+            if isinstance(event, RunStarted):
+                self._host.started(event)
         for item in notices(events):
             self._toast(item.text, item.severity)
             if item.rings:

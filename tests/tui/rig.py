@@ -17,12 +17,21 @@ from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.dashboard import ReidTuiApp
+from reid_tui.tui.host import Host
 from reid_tui.tui.session import News
 from reid_tui.tui.terminal.look import Look
 
 LOOK = Look("truecolor", "braille")
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CONFIG = resolve(RunOptions(), "fashion-mnist", 10)
+
+
+class Signalled(Host):
+    takes_signals = True
+
+
+class Detachable(Host):
+    detachable = True
 
 
 class Script:
@@ -210,11 +219,12 @@ async def dashboard(
     look: Look = LOOK,
     started: bool = True,
     notifications: bool = False,
-    **options: Any,
+    host: Host | None = None,
+    exit_when_done: bool = False,
 ) -> AsyncIterator[Rig]:
     """The real app on a script, with a run that has begun."""
     script = script or Script()
-    app = ReidTuiApp(script, look, fps=50, **options)
+    app = ReidTuiApp(script, look, fps=50, host=host, exit_when_done=exit_when_done)
     async with app.run_test(size=size, notifications=notifications) as pilot:
         rig = Rig(app, script, pilot)
         await rig.until(lambda: script.began)

@@ -13,7 +13,7 @@ from reid_tui.tui.keys import KEYS
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import QuitScreen
-from tests.tui.rig import Rig, dashboard
+from tests.tui.rig import Detachable, Rig, dashboard
 
 Check = Callable[[Rig], Awaitable[None]]
 
@@ -101,7 +101,7 @@ async def smooths(rig: Rig) -> None:
 
 
 async def takes_picture(rig: Rig) -> None:
-    picture = rig.app._picture_folder() / "screen-00000040.svg"
+    picture = rig.app._host.picture_folder() / "screen-00000040.svg"
     await rig.until(picture.exists)
     assert "fashion-mnist" in picture.read_text()
     assert picture.stat().st_mode & 0o077 == 0
@@ -145,9 +145,17 @@ CHECKS: dict[str, Check] = {
 }
 
 
+class InFolder(Detachable):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def picture_folder(self) -> Path:
+        return self._folder
+
+
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys])
 async def test_key(name: str, action: str, tmp_path: Path) -> None:
-    async with dashboard(picture_folder=lambda: tmp_path, detachable=True) as rig:
+    async with dashboard(host=InFolder(tmp_path)) as rig:
         await rig.press(name)
         await CHECKS[action](rig)
 

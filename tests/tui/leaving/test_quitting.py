@@ -10,7 +10,7 @@ from reid_tui.launch import ONE_SIGNAL_S
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.screens.quit import QuitScreen
-from tests.tui.rig import Rig, Script, dashboard
+from tests.tui.rig import Detachable, Rig, Script, dashboard
 
 STOP = cmd.Stop(save=True, reason="asked")
 DROP = cmd.Stop(save=False, reason="asked")
@@ -179,7 +179,7 @@ async def test_a_clock_that_was_set_back_hides_no_end() -> None:
 
 @pytest.mark.parametrize("keys", [["d"], ["q", "d"], ["q", "down", "enter"]])
 async def test_detaching_stops_nothing(keys: list[str]) -> None:
-    async with dashboard(detachable=True) as rig:
+    async with dashboard(host=Detachable()) as rig:
         if len(keys) > 1:
             await ask(rig)
             assert "detach" in rig.text
@@ -194,7 +194,7 @@ async def test_what_cannot_be_detached_stays() -> None:
         await rig.press("d")
         await rig.until(lambda: "no shell to give back" in rig.text)
         assert not rig.app._exit
-    async with dashboard(started=False, detachable=True, notifications=True) as rig:
+    async with dashboard(started=False, host=Detachable(), notifications=True) as rig:
         await rig.press("d")
         await rig.until(lambda: "has not begun yet" in rig.text)
         assert not rig.app._exit

@@ -13,7 +13,7 @@ import pytest
 from reid_tui.training import commands as cmd
 from reid_tui.tui.terminal.hangup import train_on
 from reid_tui.tui.terminal.signals import TAKEN, Signals
-from tests.tui.rig import Script, dashboard, until
+from tests.tui.rig import Script, Signalled, dashboard, until
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_what_came_while_the_screen_closed_is_obeyed_without_it(name: str, comma
 
 
 async def test_the_app_saves_and_leaves() -> None:
-    async with dashboard(Script(obeys=False), handle_signals=True) as rig:
+    async with dashboard(Script(obeys=False), host=Signalled()) as rig:
         os.kill(os.getpid(), signal.SIGUSR1)
         await rig.until(lambda: rig.script.sent == [cmd.Save()])
         os.kill(os.getpid(), signal.SIGTERM)
@@ -64,7 +64,7 @@ async def test_the_app_saves_and_leaves() -> None:
 
 
 async def test_a_viewer_saves_nothing_and_leaves() -> None:
-    async with dashboard(Script(remote=True), handle_signals=True) as rig:
+    async with dashboard(Script(remote=True), host=Signalled()) as rig:
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
         await rig.until(lambda: rig.app._exit)
