@@ -5,23 +5,30 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from reid_tui.errors import UsageError
 
+PresetName = Literal["tutorial", "fast"]
+ModelName = Literal["tutorial"]
+LossName = Literal["contrastive"]
 Pairing = Literal["random", "batch"]
 Precision = Literal["fp32", "bf16"]
+PrecisionName = Literal["auto", "fp32", "bf16"]
+GlyphsName = Literal["auto", "braille", "block", "ascii"]
+HangupName = Literal["continue", "stop"]
+ColorName = Literal["auto", "truecolor", "256", "16", "none"]
 JsonScalar = str | int | float | bool | None
 
 DATASETS: Final = ("fashion-mnist", "mnist", "kmnist", "pedestrians")
-PRESETS: Final = ("tutorial", "fast")
-MODELS: Final = ("tutorial",)
-LOSSES: Final = ("contrastive",)
-PAIRINGS: Final = ("random", "batch")
-PRECISIONS: Final = ("auto", "fp32", "bf16")
-GLYPHS: Final = ("auto", "braille", "block", "ascii")
-HANGUPS: Final = ("continue", "stop")
-COLORS: Final = ("auto", "truecolor", "256", "16", "none")
+PRESETS: Final = get_args(PresetName)
+MODELS: Final = get_args(ModelName)
+LOSSES: Final = get_args(LossName)
+PAIRINGS: Final = get_args(Pairing)
+PRECISIONS: Final = get_args(PrecisionName)
+GLYPHS: Final = get_args(GlyphsName)
+HANGUPS: Final = get_args(HangupName)
+COLORS: Final = get_args(ColorName)
 LARGEST_ALL_PAIRS: Final = 2048
 """Batch size up to which all pairs among its images are formed: 8.4 million."""
 FEW_IDENTITIES: Final = 20

@@ -56,7 +56,8 @@ def test_an_error_is_one_harmless_line(
     with contextlib.suppress(OSError):  # the longest is no file's name
         Path(text).parent.mkdir(parents=True, exist_ok=True)
         Path(text).touch()
-    monkeypatch.setattr("reid_tui.cli.main.check_terminal", lambda _: None)
+    for command in ("dashboard", "attach"):
+        monkeypatch.setattr(f"reid_tui.cli.{command}.check_terminal", lambda _: None)
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [*root.handlers])
     code = cli.run([word.format(text) for word in argv] + ["--debug"] * debug)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from typing import Final
 
 from reid_tui.text import printable_lines
+
+DEBUG: Final = "--debug"
+"""May stand anywhere; taken out before the rest is parsed."""
 
 
 class _Formatter(logging.Formatter):

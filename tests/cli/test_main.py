@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from reid_tui import __version__
-from reid_tui.cli.main import RUN_OPTIONS, SCREEN_OPTIONS, run, screen_options
+from reid_tui.cli import dashboard, train
+from reid_tui.cli.main import run
 from reid_tui.config import RunOptions, ScreenOptions
 
 
@@ -22,7 +25,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_option_is_a_field_and_the_other_way_round() -> None:
-    assert {option.name for option in RUN_OPTIONS} == set(RunOptions.__dataclass_fields__)
+    run, screen = set(RunOptions.__dataclass_fields__), set(ScreenOptions.__dataclass_fields__)
+    own = {"context", "replay", "as_json", "progress"}
+    assert set(inspect.signature(train.train).parameters) - own == run
+    own = {"context", "version", "debug"}
+    assert set(inspect.signature(dashboard.dashboard).parameters) - own == run | screen - {"mouse"} | {"no_mouse"}
 
 
 @pytest.mark.parametrize("before", [[], ["train"]])
@@ -78,14 +85,17 @@ def test_screen_options(option: str, value: str, capsys: pytest.CaptureFixture[s
 
 
 def test_fps_is_settled_by_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {option.name: option.default for option in SCREEN_OPTIONS} | {"no_mouse": False, "exit_when_done": False}
+    seen: list[ScreenOptions] = []
+    monkeypatch.setattr("reid_tui.cli.attach.check_terminal", lambda _: None)
+    monkeypatch.setattr("reid_tui.tui.app.run_attached", lambda _run, _dir, screen, **_: seen.append(screen))
     for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"):
         monkeypatch.delenv(name, raising=False)
-    local = screen_options(values).fps
-    assert local == ScreenOptions().fps
+    assert run(["attach"]) == 0
     monkeypatch.setenv("SSH_TTY", "/dev/pts/3")
-    assert screen_options(values).fps < local
-    assert screen_options({**values, "fps": "25"}).fps == 25
+    for more in ([], ["--fps", "auto"], ["--fps", "25", "--no-mouse"]):
+        assert run(["attach", *more]) == 0
+    assert [screen.fps for screen in seen] == [ScreenOptions().fps, 4, 4, 25]
+    assert [screen.mouse for screen in seen] == [True, True, True, False]
 
 
 def test_progress_and_bench_and_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,71 @@
+"""Commands as typer makes them, but light: help in plain text by panels, completion without reading what is typed.
+
+Rich's help and typer's own reading of values each take longer to import than all the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    import typer
+
+_ARGUMENTS: Final = "Arguments"
+_OPTIONS: Final = "Options"
+
+
+class _AsTyped:
+    """Leaves a value as it stands in a line that is still being typed."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401
+        return value
+
+
+class Command(TyperCommand):
+    """A command whose options are listed by panel."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """As typer does."""
+        _read_nothing_while_completing(self, ctx)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        """Write one section a panel."""
+        _write_panels(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    """The same with commands, which come first."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """As typer does."""
+        _read_nothing_while_completing(self, ctx)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        """Write the commands, then one section a panel."""
+        self.format_commands(ctx, formatter)
+        _write_panels(self, ctx, formatter)
+
+
+def _read_nothing_while_completing(command: Any, context: typer.Context) -> None:  # noqa: ANN401
+    if context.resilient_parsing:
+        for param in command.get_params(context):  # the one for help among them
+            param._runtime_param = _AsTyped()
+
+
+def _write_panels(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401
+    """In the order in which panels first occur, options without one last."""
+    panels: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(context):
+        record = param.get_help_record(context)
+        if record is not None:
+            fallback = _ARGUMENTS if param.param_type_name == "argument" else _OPTIONS
+            panels.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
+    if _OPTIONS in panels:
+        panels[_OPTIONS] = panels.pop(_OPTIONS)
+    for name, records in panels.items():
+        with formatter.section(name):
+            formatter.write_dl(records)

@@ -1,0 +1,91 @@
+"""`reid-tui` without a command: the dashboard on a new run, or on one that goes on."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from reid_tui import __version__
+from reid_tui.cli import options as opt
+from reid_tui.cli.debug import DEBUG
+from reid_tui.config import RunOptions, ScreenOptions
+from reid_tui.errors import UsageError
+from reid_tui.tui.terminal.look import check_terminal, decide_fps
+
+PROG = "reid-tui"
+
+
+def print_version(wanted: bool) -> None:
+    """For `--version`."""
+    if wanted:
+        print(f"{PROG} {__version__}")
+        raise typer.Exit
+
+
+def dashboard(
+    context: typer.Context,
+    data: opt.DataSpec = "auto",
+    data_dir: opt.DataDir = None,
+    loss: opt.Loss = None,
+    margin: opt.Margin = None,
+    model: opt.Model = None,
+    embedding_dim: opt.EmbeddingDim = None,
+    preset: opt.Preset = None,
+    epochs: opt.Epochs = None,
+    steps: opt.Steps = None,
+    batch_size: opt.BatchSize = None,
+    lr: opt.LearningRate = None,
+    pairs: opt.Pairs = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = None,
+    seed: opt.Seed = None,
+    eval_every: opt.EvalEvery = None,
+    name: opt.Name = None,
+    resume: opt.Resume = None,
+    runs_dir: opt.RunsDir = "runs",
+    fps: opt.Fps = None,
+    glyphs: opt.Glyphs = "auto",
+    color: opt.Color = "auto",
+    on_hangup: opt.OnHangup = "continue",
+    no_mouse: opt.NoMouse = False,
+    exit_when_done: opt.ExitWhenDone = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error.")] = False,
+) -> int:
+    """Train a Siamese network with the contrastive loss, and watch and steer it here.
+
+    Without a command the dashboard opens on a new run.
+    """
+    if context.invoked_subcommand is not None:
+        refuse_typed_before(context, context.invoked_subcommand)
+        return 0
+    asked, screen = opt.picked(context, RunOptions), screen_options(context)
+    from reid_tui.launch import Tether, tethered
+
+    check_terminal(os.environ)
+
+    def show(tether: Tether) -> int:
+        from reid_tui.tui.app import run_dashboard
+
+        return run_dashboard(asked, screen, tether)
+
+    return tethered(show)
+
+
+def screen_options(context: typer.Context) -> ScreenOptions:
+    """Those of the command line; what is left open is settled by the environment."""
+    fps, mouse = decide_fps(context.params["fps"], os.environ), not context.params["no_mouse"]
+    return opt.picked(context, ScreenOptions, fps=fps, mouse=mouse)
+
+
+def refuse_typed_before(context: typer.Context, command: str) -> None:
+    """Options of a group itself do nothing for a command that follows.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for param in context.command.params:
+        if param.name and opt.was_typed(context, param.name):
+            raise UsageError(f"{param.opts[0]} stands before {command!r}; put options behind the command")

@@ -1,0 +1,43 @@
+"""`reid-tui data`: what is in a data set."""
+
+from typing import Annotated
+
+import typer
+
+from reid_tui import config
+from reid_tui.cli import options as opt
+from reid_tui.text import printable
+
+
+def data(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=opt.words("auto", *config.DATASETS), metavar="[SPEC]", help="A data set's name, or auto."
+        ),
+    ] = "auto",
+    pairs: Annotated[
+        int, opt.option("pairs", "N", "Training pairs to show.", opt.OUTPUT, opt.reader("pairs_shown", "--pairs"))
+    ] = 4,
+    seed: Annotated[int, opt.option("seed", "N", "Of the pairs.", opt.OUTPUT, opt.reader("seed"))] = 0,
+    data_dir: opt.DataDir = None,
+) -> int:
+    """Show what is in a data set.
+
+    Its facts, and pairs as the network will see them.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from reid_tui.data import catalog, show
+
+    talk = Console(stderr=True, highlight=False)
+    with talk.status("looking for the data") as status:
+        dataset = catalog.load(spec, data_dir, lambda text: status.update(Text(printable(text))))
+    console = Console(highlight=False)
+    console.print(show.facts(dataset))
+    if pairs:
+        console.print()
+        color = console.color_system is not None and not console.no_color
+        console.print(show.pairs(dataset, pairs, seed, console.width, color=color))
+    return 0

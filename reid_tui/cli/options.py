@@ -1,0 +1,243 @@
+"""The options that commands share, as typer's own types. What a value may be is known to `config`, and said by it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from reid_tui import config
+from reid_tui.cli.completion import complete_run
+from reid_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reid_tui.config import RunOptions, ScreenOptions
+
+DATA: Final = "Data"
+NETWORK: Final = "Network and loss"
+TRAINING: Final = "Training"
+RUN: Final = "Run"
+SCREEN: Final = "Screen"
+OUTPUT: Final = "Output"
+_Kind = TypeVar("_Kind", "RunOptions", "ScreenOptions")
+_AUTO: Final = "auto"
+
+
+def expanded(text: str | Path, label: str = "a path") -> str:
+    """A path as a person writes it, `~` included; an empty one is no path.
+
+    Raises:
+        UsageError: empty, or a home folder that nobody knows.
+    """
+    if not str(text):
+        raise UsageError(f"{label} must not be empty; leave it out, or name a folder")
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:
+        raise UsageError(f"{label} {str(text)!r}: {error}; write the folder out") from error
+
+
+def named(text: str, label: str = "RUN") -> str:
+    """A run as a person names it: latest, a name, or a path, `~` included.
+
+    Raises:
+        UsageError: empty, or a home folder that nobody knows.
+    """
+    if not text:
+        raise UsageError(f"{label} must not be empty; name a run's folder, its name, or 'latest'")
+    return expanded(text, label) if text.startswith("~") else text
+
+
+def picked(context: typer.Context, kind: type[_Kind], **more: Any) -> _Kind:  # noqa: ANN401
+    """The options of one kind out of what the command line gave; what was not said keeps its default."""
+    names = {item.name for item in fields(kind)}
+    said = {name: value for name, value in context.params.items() if name in names and value is not None}
+    return kind(**{**said, **more})
+
+
+def was_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option stood on the command line; a default or the environment is not typed."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def option(name: str, metavar: str, text: str, panel: str, parser: Callable[[str], Any], **more: Any) -> Any:  # noqa: ANN401
+    """An option that is spelled like its setting, and whose value one function reads."""
+    return typer.Option(config.flag(name), metavar=metavar, help=text, rich_help_panel=panel, parser=parser, **more)
+
+
+def number(name: str, metavar: str, text: str, panel: str) -> Any:  # noqa: ANN401
+    """One for a setting with a limit in `config.LIMITS`."""
+    return option(name, metavar, text, panel, reader(name))
+
+
+def reader(name: str, label: str | None = None) -> Callable[[str], float]:
+    """What reads a number with a limit in `config.LIMITS`."""
+    read = config.parse_whole if config.LIMITS[name].whole else config.parse_number
+    return lambda value: read(name, value, label)
+
+
+def choice(name: str, metavar: str, text: str, panel: str, choices: tuple[str, ...]) -> Any:  # noqa: ANN401
+    """One for words that are known beforehand."""
+    return option(
+        name,
+        metavar,
+        text,
+        panel,
+        lambda value: config.parse_choice(name, value, choices),
+        autocompletion=words(*choices),
+    )
+
+
+def _fps(text: str) -> int | None:
+    return None if text == _AUTO else config.parse_whole("fps", text)
+
+
+def words(*choices: str) -> Callable[[str], list[str]]:
+    """A completion for words that are known beforehand."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
+DataSpec = Annotated[
+    str, choice("data", "SPEC", f"{', '.join(config.DATASETS)}, or auto.", DATA, (_AUTO, *config.DATASETS))
+]
+DataDir = Annotated[
+    str | None,
+    option(
+        "data_dir",
+        "DIR",
+        "Where the data files lie, or are put.",
+        DATA,
+        lambda text: expanded(text, "--data-dir"),
+        envvar="REID_TUI_DATA",
+    ),
+]
+Preset = Annotated[
+    config.PresetName | None,
+    choice(
+        "preset",
+        "NAME",
+        "tutorial: the course tutorial to the letter; fast: all pairs of a batch, bf16 on CUDA.",
+        TRAINING,
+        config.PRESETS,
+    ),
+]
+Epochs = Annotated[int | None, number("epochs", "N", "Passes over the training images. [tutorial: 5]", TRAINING)]
+Steps = Annotated[int | None, number("steps", "N", "Stop after so many optimiser steps.", TRAINING)]
+BatchSize = Annotated[int | None, number("batch_size", "N", "Pairs a step. [tutorial: 64]", TRAINING)]
+LearningRate = Annotated[float | None, number("lr", "X", "Adam's learning rate. [tutorial: 0.001]", TRAINING)]
+Pairs = Annotated[
+    config.Pairing | None,
+    choice(
+        "pairs",
+        "KIND",
+        "random: the tutorial's pairs; batch: all pairs among a batch's images.",
+        TRAINING,
+        config.PAIRINGS,
+    ),
+]
+Device = Annotated[
+    str,
+    option(
+        "device",
+        "NAME",
+        "auto, cpu, cuda, cuda:N or mps.",
+        TRAINING,
+        config.parse_device,
+        autocompletion=words(_AUTO, "cpu", "cuda", "cuda:0", "mps"),
+    ),
+]
+Precision = Annotated[
+    config.PrecisionName | None,
+    choice("precision", "NAME", "auto, fp32 or bf16 (forward pass only).", TRAINING, config.PRECISIONS),
+]
+Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TRAINING)]
+EvalEvery = Annotated[
+    float | None, number("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]", TRAINING)
+]
+Loss = Annotated[config.LossName | None, choice("loss", "NAME", f"{', '.join(config.LOSSES)}.", NETWORK, config.LOSSES)]
+Margin = Annotated[
+    float | None,
+    number("margin", "X", "Distance beyond which pairs of two identities cost nothing. [tutorial: 1]", NETWORK),
+]
+Model = Annotated[
+    config.ModelName | None, choice("model", "NAME", f"{', '.join(config.MODELS)}.", NETWORK, config.MODELS)
+]
+EmbeddingDim = Annotated[
+    int | None, number("embedding_dim", "N", "Dimensions. [2 up to 20 identities, else 64]", NETWORK)
+]
+RunsDir = Annotated[
+    str,
+    option(
+        "runs_dir",
+        "DIR",
+        "Where runs are kept.",
+        RUN,
+        lambda text: expanded(text, "--runs-dir"),
+        envvar="REID_TUI_RUNS",
+    ),
+]
+Name = Annotated[
+    str | None,
+    option("name", "NAME", "Of the run's folder, behind the time. [the data set]", RUN, config.parse_name),
+]
+Resume = Annotated[
+    str | None,
+    option(
+        "resume",
+        "RUN",
+        "Go on with a run: its folder, its name, or latest.",
+        RUN,
+        lambda text: named(text, "--resume"),
+        autocompletion=complete_run,
+    ),
+]
+Replay = Annotated[
+    str | None,
+    option(
+        "replay",
+        "RUN",
+        "Repeat a run with its changes, and compare the weights.",
+        RUN,
+        lambda text: named(text, "--replay"),
+        autocompletion=complete_run,
+    ),
+]
+RunArgument = typer.Argument(
+    parser=named, autocompletion=complete_run, metavar="RUN", help="A run's folder, its name, or latest."
+)
+Fps = Annotated[
+    int | None,
+    option(
+        "fps",
+        "N",
+        "Most repaints a second; auto is 10, and 4 over SSH. [auto]",
+        SCREEN,
+        _fps,
+        autocompletion=words(_AUTO),
+    ),
+]
+Glyphs = Annotated[config.GlyphsName, choice("glyphs", "KIND", f"{', '.join(config.GLYPHS)}.", SCREEN, config.GLYPHS)]
+Color = Annotated[config.ColorName, choice("color", "KIND", f"{', '.join(config.COLORS)}.", SCREEN, config.COLORS)]
+OnHangup = Annotated[
+    config.HangupName,
+    choice(
+        "on_hangup",
+        "WHAT",
+        "When the terminal goes away: continue training, or stop after saving.",
+        SCREEN,
+        config.HANGUPS,
+    ),
+]
+NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.", rich_help_panel=SCREEN)]
+ExitWhenDone = Annotated[
+    bool, typer.Option("--exit-when-done", help="Close after the last step.", rich_help_panel=SCREEN)
+]

@@ -1,0 +1,52 @@
+"""`reid-tui train`: without a screen."""
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from reid_tui.cli import options as opt
+from reid_tui.config import RunOptions
+from reid_tui.errors import UsageError
+
+ProgressKind = Literal["auto", "bar", "plain", "none"]
+
+
+def train(
+    context: typer.Context,
+    data: opt.DataSpec = "auto",
+    data_dir: opt.DataDir = None,
+    loss: opt.Loss = None,
+    margin: opt.Margin = None,
+    model: opt.Model = None,
+    embedding_dim: opt.EmbeddingDim = None,
+    preset: opt.Preset = None,
+    epochs: opt.Epochs = None,
+    steps: opt.Steps = None,
+    batch_size: opt.BatchSize = None,
+    lr: opt.LearningRate = None,
+    pairs: opt.Pairs = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = None,
+    seed: opt.Seed = None,
+    eval_every: opt.EvalEvery = None,
+    name: opt.Name = None,
+    resume: opt.Resume = None,
+    replay: opt.Replay = None,
+    runs_dir: opt.RunsDir = "runs",
+    as_json: Annotated[bool, typer.Option("--json", help="Events on stdout, one JSON object a line.")] = False,
+    progress: Annotated[
+        ProgressKind,
+        opt.choice("progress", "KIND", "auto, bar, plain or none; on stderr.", opt.OUTPUT, get_args(ProgressKind)),
+    ] = "auto",
+) -> int:
+    """Train without a screen."""
+    if replay is not None and resume is not None:
+        raise UsageError("--replay repeats a run from its start, --resume goes on with one; give one of the two")
+    from reid_tui import headless
+    from reid_tui.runs.directory import check_writable, locate_run
+    from reid_tui.runs.replay import Replay
+
+    again = None if replay is None else Replay(locate_run(replay, Path(runs_dir)))
+    check_writable(Path(runs_dir))
+    return headless.train(opt.picked(context, RunOptions), as_json=as_json, progress=progress, again=again)
