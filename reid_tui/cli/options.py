@@ -38,7 +38,7 @@ def expanded(text: str | Path, label: str = "a path") -> str:
     try:
         return str(Path(text).expanduser())
     except RuntimeError as error:
-        raise UsageError(f"{label} {str(text)!r}: {error}; write the folder out") from error
+        raise UsageError(f"{label} {str(text)!r}: that home folder is not known; write the path out") from error
 
 
 def named(text: str, label: str = "RUN") -> str:

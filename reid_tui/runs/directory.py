@@ -180,7 +180,7 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
     Raises:
         RunError: there is none, several by that name, or the runs folder cannot be read.
     """
-    if spec != LATEST and _is_run(Path(spec), begun=begun):
+    if spec not in ("", LATEST) and _is_run(Path(spec), begun=begun):
         return Path(spec)
     known = [folder for folder in run_folders(runs_dir) if _is_run(folder, begun=begun)]
     if spec == LATEST:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,69 @@ def test_one_line_with_the_value_and_exit_2(
     assert line.startswith("reid-tui: ")
     assert words in line
     assert option in line
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--resume", ""],
+        ["--runs-dir="],
+        ["--data-dir", ""],
+        ["--name", ""],
+        ["train", "--resume", ""],
+        ["train", "--replay", ""],
+        ["train", "--runs-dir", ""],
+        ["train", "--data-dir="],
+        ["attach", ""],
+        ["attach", "--runs-dir", ""],
+        ["data", ""],
+        ["data", "--data-dir", ""],
+        ["bench", "--data-dir", ""],
+        ["runs", "--runs-dir", ""],
+        ["runs", "rm", "", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_empty_is_neither_absent_nor_here(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "events.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path)
+    code, line = said(capsys, *argv)
+    assert code == 2
+    assert "empty" in line or "''" in line
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "events.jsonl"}
+
+
+def test_an_empty_variable_is_an_absent_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REID_TUI_RUNS", "")
+    assert run(["runs"]) == 0
+    assert "no run in 'runs' yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("environ", [False, True])
+def test_a_home_folder_is_expanded(
+    environ: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_path = tmp_path / "rr" / "20260101-000000-a"
+    run_path.mkdir(parents=True)
+    (run_path / "config.json").write_text("{}")
+    (run_path / "events.jsonl").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if environ:
+        monkeypatch.setenv("REID_TUI_RUNS", "~/rr")
+    assert run(["runs", "--json", *([] if environ else ["--runs-dir=~/rr"])]) == 0
+    assert str(run_path) in capsys.readouterr().out
+    assert run(["runs", "rm", "~/rr/20260101-000000-a", "--yes"]) == 0
+    assert not run_path.exists()
+    capsys.readouterr()
+    code, line = said(capsys, "data", "mnist", "--data-dir", "~nobody-by-this-name/x")
+    assert code == 2
+    assert "'~nobody-by-this-name/x'" in line
 
 
 def test_options_before_a_command_are_not_lost_silently(capsys: pytest.CaptureFixture[str]) -> None:
