@@ -20,7 +20,6 @@ HangupName = Literal["continue", "stop"]
 ColorName = Literal["auto", "truecolor", "256", "16", "none"]
 JsonScalar = str | int | float | bool | None
 
-DATASETS: Final = ("fashion-mnist", "mnist", "kmnist", "pedestrians")
 PRESETS: Final = get_args(PresetName)
 MODELS: Final = get_args(ModelName)
 LOSSES: Final = get_args(LossName)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from reid_tui import config
+from reid_tui.data.catalog import SPECS
 from reid_tui.tui.keys import markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def test_pictures_exist() -> None:
 
 
 def test_every_data_set_is_named() -> None:
-    assert all(f"`{name}`" in README for name in config.DATASETS)
+    assert all(f"`{name}`" in README for name in SPECS)
 
 
 def test_the_two_commands() -> None:

@@ -4,17 +4,15 @@ from typing import Annotated
 
 import typer
 
-from reid_tui import config
 from reid_tui.cli import options as opt
+from reid_tui.data.catalog import SPECS
 from reid_tui.text import printable
 
 
 def data(
     spec: Annotated[
         str,
-        typer.Argument(
-            autocompletion=opt.words("auto", *config.DATASETS), metavar="[SPEC]", help="A data set's name, or auto."
-        ),
+        typer.Argument(autocompletion=opt.words(*SPECS), metavar="[SPEC]", help="A data set's name, or auto."),
     ] = "auto",
     pairs: Annotated[
         int, opt.option("pairs", "N", "Training pairs to show.", opt.OUTPUT, opt.reader("pairs_shown", "--pairs"))

@@ -10,6 +10,7 @@ import typer
 
 from reid_tui import config
 from reid_tui.cli.completion import complete_run
+from reid_tui.data.catalog import SPECS
 from reid_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,9 +107,7 @@ def words(*choices: str) -> Callable[[str], list[str]]:
     return complete
 
 
-DataSpec = Annotated[
-    str, choice("data", "SPEC", f"{', '.join(config.DATASETS)}, or auto.", DATA, (_AUTO, *config.DATASETS))
-]
+DataSpec = Annotated[str, choice("data", "SPEC", f"{', '.join(SPECS)}.", DATA, SPECS)]
 DataDir = Annotated[
     str | None,
     option(

@@ -1,24 +1,21 @@
-"""Data sets by name: searched, verified, fetched or generated. The one door into this package for the trainer."""
+"""Data sets by name. The one door into this package: a set is a row in `LOADERS` and a module that loads it.
+
+Light: what a set needs is imported when it is asked for.
+"""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from reid_tui.config import DATASETS
-from reid_tui.data.dataset import Dataset, ImageSet, UInt8Array, fingerprint
-from reid_tui.data.idx import download, locate
-from reid_tui.data.idx.format import read_idx
-from reid_tui.data.idx.sets import FASHION_MNIST, SOURCES
 from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reid_tui.data.dataset import Dataset
+    from reid_tui.data.idx.download import Opener
     from reid_tui.data.idx.sets import IdxSource
 
 AUTO: Final = "auto"
@@ -27,103 +24,73 @@ AUTO_FETCH_S: Final = 5.0
 FETCH_S: Final = 1800.0
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a loader is told."""
+
+    name: str
+    data_dir: str | None
+    """Folder searched first, and where fetched files are kept. None: the environment's or the user's."""
+    report: Callable[[str], None]
+    """Told in one-line sentences what is going on."""
+    opener: Opener | None = None
+    """Opens addresses for reading; None is the network."""
+    sources: Mapping[str, IdxSource] | None = None
+    """The sets of idx files by name; None is those there are."""
+
+
+def _mnist_family(request: Request, fetch_s: float = FETCH_S) -> Dataset:
+    from reid_tui.data.idx import download, load, sets
+
+    source = (request.sources or sets.SOURCES)[request.name]
+    opener = request.opener or download.open_https
+    return load.load_idx(source, request.data_dir, request.report, fetch_s=fetch_s, opener=opener)
+
+
+def _pedestrians(request: Request, source: str = "generated") -> Dataset:
+    from reid_tui.data.pedestrians.generate import pedestrians
+
+    request.report("drawing pedestrians")
+    return pedestrians(source)
+
+
+def _auto(request: Request) -> Dataset:
+    """Fashion-MNIST where it is found or fetched soon, else pedestrians; `source` says which and why."""
+    from reid_tui.data.idx.download import FetchError
+
+    try:
+        found = _mnist_family(replace(request, name="fashion-mnist"), AUTO_FETCH_S)
+        return replace(found, choice="auto: found")
+    except FetchError as error:
+        reason = str(error.__cause__ or error)
+        source = f"generated, because Fashion-MNIST was not found and not fetched: {reason}"
+        return replace(_pedestrians(request, source), choice="auto: no Fashion-MNIST here")
+
+
+LOADERS: Final[dict[str, Callable[[Request], Dataset]]] = {
+    AUTO: _auto,
+    "fashion-mnist": _mnist_family,
+    "mnist": _mnist_family,
+    "kmnist": _mnist_family,
+    "pedestrians": _pedestrians,
+}
+SPECS: Final = tuple(LOADERS)
+"""What `--data` may say."""
+
+
 def load(
     spec: str,
     data_dir: str | None,
     report: Callable[[str], None],
     *,
-    opener: download.Opener = download.open_https,
-    sources: Mapping[str, IdxSource] = SOURCES,
+    opener: Opener | None = None,
+    sources: Mapping[str, IdxSource] | None = None,
 ) -> Dataset:
-    """Load a data set into memory.
-
-    Args:
-        spec: "auto" or one of `config.DATASETS`.
-        data_dir: folder searched first, and where fetched files are kept. None: the environment's or the user's.
-        report: told in one-line sentences what is going on.
-        opener: opens addresses for reading.
-        sources: the sets of idx files by name.
-
-    Returns:
-        The data set. For "auto" Fashion-MNIST where it is found or fetched within `AUTO_FETCH_S`, else pedestrians;
-        `source` says which and why.
+    """Load a data set into memory; for the arguments see `Request`.
 
     Raises:
         DataError: unknown name, a damaged file (never passed over), or files neither found nor fetched.
     """
-    if spec not in (AUTO, *DATASETS):
-        raise DataError(f"--data must be one of {', '.join((AUTO, *DATASETS))}, not {printable(spec)!r}")
-    if spec == "pedestrians":
-        return _pedestrians("generated", report)
-    where = locate.places(data_dir)
-    if spec != AUTO:
-        return _idx(sources[spec], where, report, FETCH_S, opener)
-    try:
-        found = _idx(sources[FASHION_MNIST.name], where, report, AUTO_FETCH_S, opener)
-        return replace(found, choice="auto: found")
-    except download.FetchError as error:
-        reason = str(error.__cause__ or error)
-        source = f"generated, because Fashion-MNIST was not found and not fetched: {reason}"
-        return replace(_pedestrians(source, report), choice="auto: no Fashion-MNIST here")
-
-
-def _pedestrians(source: str, report: Callable[[str], None]) -> Dataset:
-    from reid_tui.data.pedestrians.generate import pedestrians
-
-    report("drawing pedestrians")
-    return pedestrians(source)
-
-
-def _idx(
-    source: IdxSource,
-    where: locate.Places,
-    report: Callable[[str], None],
-    fetch_s: float,
-    opener: download.Opener,
-) -> Dataset:
-    folders = where.folders(source)
-    deadline: float | None = None
-    arrays: list[UInt8Array] = []
-    origins: dict[str, None] = {}
-    for file in source.files:
-        path = locate.find(folders, file)
-        if path is not None:
-            report(f"reading {printable(path, 400)}")
-            arrays.append(read_idx(path, file))
-            origins[printable(path.parent, 400)] = None
-            continue
-        if deadline is None:
-            deadline = time.monotonic() + fetch_s
-        folder = where.store / source.name
-        url = f"{source.url}{file.name}.gz"
-        try:
-            arrays.append(download.fetch(url, file, folder, deadline=deadline, report=report, opener=opener))
-        except download.FetchError as error:
-            raise _missing(source, file.name, where, error) from error
-        origins[f"{source.url} (kept in {printable(folder, 400)})"] = None
-    return _dataset(source, arrays, ", ".join(origins))
-
-
-def _missing(source: IdxSource, name: str, where: locate.Places, error: download.FetchError) -> download.FetchError:
-    searched = ", ".join(printable(folder, 400) for folder in where.folders(source))
-    package = " or install Debian's dataset-fashion-mnist" if source.system else ""
-    return download.FetchError(
-        f"{source.title}: {name}.gz is in none of {searched}, and {error}; remedy: put the four files into one of "
-        f"these folders{package}, or take --data pedestrians"
-    )
-
-
-def _dataset(source: IdxSource, arrays: list[UInt8Array], origin: str) -> Dataset:
-    train_images, train_labels, test_images, test_labels = arrays
-    train = ImageSet(train_images[:, None], train_labels.astype(np.int64))
-    test = ImageSet(test_images[:, None], test_labels.astype(np.int64))
-    return Dataset(
-        name=source.name,
-        train=train,
-        test=test,
-        identity_names=source.identity_names,
-        train_identity_names=source.identity_names,
-        source=f"{source.title} from {origin}",
-        unseen=False,
-        fingerprint=fingerprint(train, test),
-    )
+    if spec not in LOADERS:
+        raise DataError(f"--data must be one of {', '.join(SPECS)}, not {printable(spec)!r}")
+    return LOADERS[spec](Request(spec, data_dir, report, opener, sources))

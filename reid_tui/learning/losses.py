@@ -1,12 +1,18 @@
-"""Losses on pairs. The margin comes in with every call: it belongs to the trainer, not to the loss.
+"""Losses on pairs, by name. The margin comes in with every call: it belongs to the trainer, not to the loss.
 
 Legend: P pairs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
 import torch
 from torch import Tensor
+
+PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From distances (P,), whether each pair shows one identity (P,), and the margin () to a loss ()."""
 
 
 def contrastive_terms(distance_P: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,3 +66,16 @@ def balanced_contrastive_loss(distance_P: Tensor, same_P: Tensor, margin: Tensor
     same_mean = (same_cost_P * same_weight_P).sum() / same_weight_P.sum().clamp(min=1)
     different_mean = (different_cost_P * different_weight_P).sum() / different_weight_P.sum().clamp(min=1)
     return (same_mean + different_mean) / 2
+
+
+class Loss(NamedTuple):
+    """One loss, for each way in which pairs come."""
+
+    of_drawn: PairLoss
+    """Over pairs that were drawn, as many of one identity as of two."""
+    of_all: PairLoss
+    """Over all pairs among a batch's images, nearly all of two."""
+
+
+LOSSES: Final[dict[str, Loss]] = {"contrastive": Loss(contrastive_loss, balanced_contrastive_loss)}
+"""By the names of `config.LOSSES`."""

@@ -15,7 +15,7 @@ from torch.nn.functional import pdist
 
 from reid_tui.errors import CheckpointError
 from reid_tui.learning.distances import pair_distance
-from reid_tui.learning.losses import balanced_contrastive_loss, contrastive_loss
+from reid_tui.learning.losses import LOSSES
 from reid_tui.learning.networks import build_network, to_input
 from reid_tui.text import printable
 
@@ -65,6 +65,7 @@ class Learner:
         """
         self.device = device
         self._all_pairs = config.pairs == "batch"
+        self._loss = LOSSES[config.loss]
         self._autocast = config.precision == "bf16"
         self._images_NCHW = place_images(train, device)
         self._identities_N = train.identities
@@ -116,10 +117,10 @@ class Learner:
             identities_N = self._identities_N[index]
             row, column = np.triu_indices(len(index), 1)  # the order of pdist
             same_P = torch.from_numpy(identities_N[row] == identities_N[column]).to(self.device)
-            return balanced_contrastive_loss(pdist(points_ND), same_P, self._margin)
+            return self._loss.of_all(pdist(points_ND), same_P, self._margin)
         first_PD, second_PD = points_ND.chunk(2)
         same_P = torch.from_numpy(pairs.same_P).to(self.device)
-        return contrastive_loss(pair_distance(first_PD, second_PD), same_P, self._margin)
+        return self._loss.of_drawn(pair_distance(first_PD, second_PD), same_P, self._margin)
 
     def step(self, pairs: EpochPairs) -> StepResult:
         """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from reid_tui.tui.layout import PANELS
+
 Group = Literal["training", "panels", "plots", "application"]
 GROUPS: Final[dict[Group, str]] = {
     "training": "Training",
@@ -73,11 +75,10 @@ KEYS: Final = (
     Key(("r",), "r", "type_lr", "Set the learning rate", "type a learning rate", "training", ("SetLearningRate",)),
     Key(("s",), "s", "save", "Save a checkpoint", "save a checkpoint", "training", ("Save",), "save"),
     Key(("e",), "e", "evaluate", "Evaluate now", "evaluate now", "training", ("Evaluate",)),
-    Key(("1",), "1", "screen.panel('loss')", "Loss", "show or hide the loss", "panels"),
-    Key(("2",), "2", "screen.panel('map')", "Map", "show or hide the map", "panels"),
-    Key(("3",), "3", "screen.panel('distances')", "Distances", "show or hide the distances", "panels"),
-    Key(("4",), "4", "screen.panel('numbers')", "Numbers", "show or hide the numbers", "panels"),
-    Key(("5",), "5", "screen.panel('log')", "Log", "show or hide the log", "panels"),
+    *(
+        Key((digit,), digit, f"screen.panel({name!r})", name.capitalize(), f"show or hide the {name}", "panels")
+        for digit, name in zip("123456789", PANELS, strict=False)
+    ),
     Key(("0",), "0", "screen.reset_panels", "All panels", "show all panels again", "panels"),
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from reid_tui import config
 from reid_tui.learning.distances import pair_distance
-from reid_tui.learning.losses import balanced_contrastive_loss, contrastive_loss
+from reid_tui.learning.losses import LOSSES, balanced_contrastive_loss, contrastive_loss
 
 
 def slow_loss(distance_P: Tensor, same_P: Tensor, margin: float) -> float:
@@ -101,3 +102,7 @@ def test_balanced_with_one_kind_only(same: bool) -> None:
     distance_P = torch.tensor([0.5, 0.5])
     loss = balanced_contrastive_loss(distance_P, torch.full((2,), same), margin_of(1.0))
     assert loss.item() == pytest.approx(0.125)
+
+
+def test_every_loss_that_can_be_named_is_there() -> None:
+    assert tuple(LOSSES) == config.LOSSES
