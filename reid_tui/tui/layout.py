@@ -92,8 +92,9 @@ def _grid(width: int, height: int, shown: list[str]) -> dict[str, Box]:
     boxes = _row(upper, [width // 2, width - width // 2], 0, above, width)
     numbers = min(max(38, width // 4), 44)
     rest = width - (numbers if "numbers" in lower else 0)
-    wanted = {"distances": rest // 2, "numbers": numbers, "log": rest - rest // 2}
-    return boxes | _row(lower, [wanted[name] for name in lower], above, height - above, width)
+    share = rest // max(2, sum(name != "numbers" for name in lower))
+    widths = [numbers if name == "numbers" else share for name in lower]
+    return boxes | _row(lower, widths, above, height - above, width)
 
 
 def _columns(width: int, height: int, shown: list[str], tab: str) -> Arrangement:
