@@ -24,6 +24,7 @@ ALLOWED = {
     "launch": set(),
     "debug": set(),
     "console": set(),
+    "doctor": {"data", "runs", "tui", "view"},
     "bench": {"data", "learning", "runs", "training", "view", "config", "tui"},
     "engine": {"training", "runs", "data", "resume"},
     "resume": {"training", "runs", "data"},
@@ -70,7 +71,7 @@ def test_imports_point_one_way(path: Path) -> None:
             base = name in BASE or f"reid_tui.{there}" in BASE or there.startswith("__")
             assert base or there == here or there in ALLOWED[here], f"{path} imports {name}"
         if top in ("torch", "torchvision"):
-            assert here in ("learning", "evaluation", "training", "engine", "resume", "bench", "runs"), (
+            assert here in ("learning", "evaluation", "training", "engine", "resume", "bench", "runs", "doctor"), (
                 f"{path} imports {name}"
             )
 
