@@ -15,7 +15,7 @@ LIGHT = {f"reid_tui.training.{name}" for name in ("events", "commands", "channel
 ORDER = (
     ("__main__",),
     ("cli",),
-    ("bench",),
+    ("bench", "doctor"),
     ("headless", "tui"),
     ("engine",),
     ("opening",),
@@ -33,7 +33,7 @@ ORDER = (
 """From top to bottom: a room imports from those below it only, and rooms side by side do not know each other."""
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 ONLY_IN = {"typer": {"cli"}, "textual": {"tui"}, "plotext": {"view"}}
-WITH_TORCH = {"bench", "engine", "opening", "runs", "training", "learning", "evaluation"}
+WITH_TORCH = {"bench", "doctor", "engine", "opening", "runs", "training", "learning", "evaluation"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -128,6 +128,7 @@ def test_sockets_are_unix_sockets() -> None:
         ("import reid_tui.tui.app", "torch torchvision"),
         ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
         ("from reid_tui.cli.main import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
+        ("from reid_tui.cli.main import run; run(['doctor', '--help'])", "torch textual plotext numpy rich"),
         ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),
     ],

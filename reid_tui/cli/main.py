@@ -14,6 +14,7 @@ from reid_tui.cli.commands import Command, Group
 from reid_tui.cli.dashboard import PROG, dashboard
 from reid_tui.cli.data import data
 from reid_tui.cli.debug import DEBUG, show_log, show_traceback
+from reid_tui.cli.doctor import doctor
 from reid_tui.cli.runs import list_runs, remove_run
 from reid_tui.cli.train import train
 from reid_tui.errors import FAILURE, INTERRUPTED, OK, USAGE, ReidTuiError
@@ -27,6 +28,7 @@ _EXAMPLES: Final = {
     "attach": "reid-tui attach latest",
     "data": "reid-tui data pedestrians --pairs 8",
     "bench": "reid-tui bench --rounds 3 --only plain",
+    "doctor": "reid-tui doctor --json",
     "runs": "reid-tui runs --json",
     "rm": "reid-tui runs rm latest",
 }
@@ -43,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True, epilog=_example("dashboard"))(dashboard)
-for _command in (train, attach, data, bench):
+for _command in (train, attach, data, bench, doctor):
     app.command(cls=Command, epilog=_example(_command.__name__))(_command)
 _runs = typer.Typer(cls=Group, rich_markup_mode=None)
 _runs.callback(invoke_without_command=True, epilog=_example("runs"))(list_runs)

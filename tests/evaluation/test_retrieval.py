@@ -178,7 +178,9 @@ def test_a_chunk_stays_within_the_limit(images: int) -> None:
 def test_what_is_allocated_stays_within_the_limit() -> None:
     points, identities = clouds(1500, 1, 2, seed=4)
     limit = 64 * 1500 * BYTES_PER_PAIR
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as profile:
         retrieval_scores(points, identities, torch.arange(1500) % 2, max_bytes=limit)
     alive = peak = 0
     for event in sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns()):

@@ -1,0 +1,1 @@
+"""What this machine gives a run, told before one is started: `reid-tui doctor`."""
