@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 from reid_tui.data.catalog import SPECS
+from reid_tui.training.events import EVENT_TYPES
 from reid_tui.tui.keys import markdown_table
 
 ROOT = Path(__file__).parents[1]
@@ -19,9 +21,24 @@ def test_keys() -> None:
 
 
 def test_pictures_exist() -> None:
-    shown = re.findall(r"\]\((screenshots/[^)]+)\)", README)
+    pages = [README, *(path.read_text() for path in (ROOT / "docs").iterdir())]
+    shown = [name for page in pages for name in re.findall(r"\]\((?:\.\./)?(screenshots/[^)]+)\)", page)]
     assert len(shown) >= 5
     assert all((ROOT / name).is_file() for name in shown)
+
+
+def test_pages_that_are_linked_exist_and_none_is_forgotten() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)]+)\)", README))
+    assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").iterdir()}
+    assert len(README.splitlines()) <= 200
+
+
+def test_every_event_and_field_is_told() -> None:
+    page = (ROOT / "docs" / "events.md").read_text()
+    in_process = {"points", "identities"}
+    for name, kind in EVENT_TYPES.items():
+        fields = {field.name for field in dataclasses.fields(kind)} - in_process
+        assert all(f"`{word}`" in page for word in (name, *fields)), name
 
 
 def test_every_data_set_is_named() -> None:
