@@ -15,6 +15,7 @@ from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log_end import read_end
 from reid_tui.runs.snapshots import NewestPictures
+from reid_tui.runs.start import started
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
 from reid_tui.training.events import Listener, PhaseChanged, ends_run
@@ -65,6 +66,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         device=device,
         run=run,
         lock=lock,
+        started=started(run),
         asked=options.given(),
         checkpoint=checkpoint,
         orders=tuple(_turned(options)),

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.errors import RunError
 from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
+from reid_tui.runs.log_end import parsed, read_piece
+from reid_tui.runs.start import STAMP, started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LATEST: Final = "latest"
+_LARGEST_CONFIG: Final = 2**20
+_NAMED: Final = 3
+"""Of several runs by one name, so many are told."""
 _PROBE: Final = 4096
 """Bytes: a full disk takes a file without any."""
 
@@ -71,6 +76,13 @@ class RunDirectory:
         """
         write_whole(self.config, json.dumps(content, indent=2).encode() + b"\n")
 
+    def read_config(self) -> dict[str, Any]:
+        """What config.json says, as it stands there; nothing where it cannot be read."""
+        try:
+            return parsed(read_piece(self.config, _LARGEST_CONFIG)) or {}
+        except OSError:
+            return {}
+
 
 def check_writable(runs_dir: Path) -> None:
     """Find out early whether runs can be kept there; leaves nothing behind.
@@ -121,7 +133,7 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
         RunError: the runs folder cannot be written to.
     """
     _checked(runs_dir)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    stem = f"{time.strftime(STAMP)}-{name}"
     number = 1
     while True:
         path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
@@ -146,7 +158,7 @@ def discard_empty(run: RunDirectory) -> None:
 
 
 def run_folders(runs_dir: Path) -> list[Path]:
-    """The folders of all runs, newest first by their names; none where there is no runs folder.
+    """The folders of all runs, the one started last first; none where there is no runs folder.
 
     One with a lock alone is of a process that was killed before it wrote more.
 
@@ -166,7 +178,7 @@ def run_folders(runs_dir: Path) -> list[Path]:
         for folder in folders
         if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
     ]
-    return sorted(found, key=lambda folder: folder.name, reverse=True)
+    return sorted(found, key=lambda folder: (started(RunDirectory(folder)), folder.name), reverse=True)
 
 
 def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
@@ -193,8 +205,8 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        names = ", ".join(path.name for path in reversed(matches[:3]))
-        raise RunError(f"{len(matches)} runs are named {spec!r}; say which: {names}")
+        names = ", ".join(path.name for path in matches[:_NAMED]) + (", …" if len(matches) > _NAMED else "")
+        raise RunError(f"{len(matches)} runs are named {spec!r}; say which, the newest is the first: {names}")
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
 
 
