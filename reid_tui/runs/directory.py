@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, reason
 from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
 from reid_tui.runs.log_end import parsed, read_piece
 from reid_tui.runs.start import STAMP, started
@@ -100,30 +100,29 @@ def _checked(runs_dir: Path) -> list[Path]:
     probe = runs_dir / f".writable-{os.getpid()}"
     made: list[Path] = []
     try:
-        made = _made(runs_dir, PRIVATE_FOLDER)
+        for folder in _missing(runs_dir):
+            with contextlib.suppress(FileExistsError):  # somebody else was faster
+                folder.mkdir(PRIVATE_FOLDER if folder == runs_dir else 0o777)
+                made.insert(0, folder)
         write_whole(probe, bytes(_PROBE), durable=False)
         probe.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         for folder in made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise RunError(
-            f"cannot write to the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+            f"cannot write to the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
         ) from error
     return made
 
 
-def _made(folder: Path, mode: int) -> list[Path]:
-    try:
-        folder.mkdir(mode)
-    except FileExistsError:
-        return []
-    except FileNotFoundError:
-        if folder.parent == folder:
-            raise
-        above = _made(folder.parent, 0o777)
-        return [*_made(folder, mode), *above]
-    return [folder]
+def _missing(folder: Path) -> list[Path]:
+    """A folder and those above it that are not there, the highest first; a link that leads nowhere is there."""
+    missing: list[Path] = []
+    while folder != folder.parent and not os.path.lexists(folder):
+        missing.insert(0, folder)
+        folder = folder.parent
+    return missing
 
 
 def create_run(runs_dir: Path, name: str) -> RunDirectory:
@@ -143,7 +142,7 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise RunError(f"cannot make the run's folder {str(path)!r}: {error.strerror}") from error
+            raise RunError(f"cannot make the run's folder {str(path)!r}: {reason(error)}") from error
     run = RunDirectory(path)
     run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
     run.embeddings.mkdir(mode=PRIVATE_FOLDER)
@@ -169,9 +168,9 @@ def run_folders(runs_dir: Path) -> list[Path]:
         folders = [runs_dir / name for name in os.listdir(runs_dir)]  # noqa: PTH208
     except FileNotFoundError:
         return []
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RunError(
-            f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+            f"cannot read the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
         ) from error
     found = [
         folder
