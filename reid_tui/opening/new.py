@@ -26,7 +26,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     Raises:
         ReidTuiError: a device, data or settings that cannot be; or no place for the run.
     """
-    loading.start_torch()
+    loading.start_torch(options)
     from reid_tui.data import catalog
     from reid_tui.training.device import pick_device
 

@@ -22,7 +22,7 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
     Raises:
         ReidTuiError: it cannot be repeated, or not with these options.
     """
-    loading.start_torch()
+    loading.start_torch(options)
     import torch
 
     from reid_tui.data import catalog

@@ -40,7 +40,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         ReidTuiError: there is no such run, another process has it, or it does not fit the options.
     """
     run, lock = _taken(options, loading.resources)
-    loading.start_torch()
+    loading.start_torch(options)
     from reid_tui.data import catalog
     from reid_tui.training.checkpoint import load_latest
     from reid_tui.training.device import pick_device
