@@ -87,21 +87,24 @@ def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDir
 
 
 def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, images: int) -> RunConfig:
-    """The run's own config with what may change; refused where the run has finished and nothing makes it longer."""
+    """The run's own config with what may change; refused where it would end before it goes on."""
     changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
     config = dataclasses.replace(manifest.config, **changes)
     if "epochs" in changes and "steps" not in changes:
         config = dataclasses.replace(config, steps=None)
+    from reid_tui.data.pairs import steps_per_epoch
     from reid_tui.training.trainer import total_steps
 
-    all_done = manifest.state.step >= total_steps(config, images)
-    if all_done and read_end(run.events).mark == "finished":
-        by_steps = config.steps is not None and config.steps <= manifest.state.step
-        more = f"--steps above {config.steps}" if by_steps else f"--epochs above {config.epochs}"
-        raise RunError(
-            f"the run {run.name!r} is finished at step {manifest.state.step}; give {more} to train it longer"
-        )
-    return config
+    step, total = manifest.state.step, total_steps(config, images)
+    if step < total:
+        return config
+    finished = read_end(run.events).mark == "finished"
+    if step == total and not finished:
+        return config  # its last evaluation is still to come
+    per_epoch = steps_per_epoch(images, config.batch_size)
+    more = f"--epochs above {step // per_epoch}" if config.epochs * per_epoch <= step else f"--steps above {step}"
+    where = "is finished at" if finished else "has come to"
+    raise RunError(f"the run {run.name!r} {where} step {step}; give {more} to train it longer")
 
 
 def _turned(options: RunOptions) -> list[Order]:
