@@ -39,6 +39,11 @@ _FREE: Final = re.compile(r"of which ([\d.]+ \w+) is free")
 _NO_MEMORY: Final = re.compile(r"out of memory|(can't|cannot|unable to|not enough) .{0,20}memory", re.IGNORECASE)
 
 
+def reason(error: OSError | ValueError | RuntimeError) -> str:
+    """Why the system refused a path: in its own words, or in Python's for one that never reached it."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
 def cause(error: BaseException) -> str:
     """An unexpected error in one line. Of what torch says about missing memory only the amounts are kept."""
     text = str(error)

@@ -45,6 +45,19 @@ def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:
     assert fold(RunState(), told[: starts[-1] + 1]).badge == "TRAINING"
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of an older version"])
+def test_a_resume_leaves_the_moment_of_the_start(recorded: bool, runs: Path) -> None:
+    (path,) = runs.glob("*-tiny/config.json")
+    content = json.loads(path.read_text())
+    first = next(iter(read_events(path.parent / "events.jsonl"))).time
+    assert content["started"] == pytest.approx(first, abs=30)
+    expected = content["started"] if recorded else first
+    if not recorded:
+        path.write_text(json.dumps({name: value for name, value in content.items() if name != "started"}))
+    assert isinstance(train(runs, [], steps=4, resume="latest"), ev.Finished)
+    assert json.loads(path.read_text())["started"] == expected
+
+
 def test_however_much_a_crash_left_behind_the_last_line_the_log_goes_on_from_it(runs: Path) -> None:
     (log,) = runs.glob("*-tiny/events.jsonl")
     before = list(read_events(log))[:-1]

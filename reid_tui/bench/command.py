@@ -17,7 +17,8 @@ from reid_tui.bench.measurements import MEASUREMENTS
 from reid_tui.bench.processes import Setup
 from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.bench.report import results_json, results_table, this_machine
-from reid_tui.errors import OK, TERMINATED, UsageError
+from reid_tui.data.idx.locate import places
+from reid_tui.errors import OK, TERMINATED, UsageError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
 
     Raises:
         SystemExit: on SIGTERM, after what is being measured was ended and the temporary files removed.
-        UsageError: a number or a name that cannot be used.
+        UsageError: a number, a name or a folder that cannot be used.
         ReidTuiError: something that was measured failed.
     """
     if rounds < 1:
@@ -54,11 +55,12 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
         raise UsageError(f"--steps must be more than the {WARM_UP_STEPS} steps of warm-up, not {steps}")
     if unknown := [name for name in only if name not in MEASUREMENTS]:
         raise UsageError(f"--only must be one of {', '.join(MEASUREMENTS)}, not {unknown[0]!r}")
+    places(data_dir)  # a screen that is measured would hide what is wrong with it
     talk = Console(stderr=True, highlight=False)
     results: list[Result] = []
     if warning := load_warning():
         talk.print(warning, markup=False)
-    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="reid-tui-bench-") as folder:
+    with _ended_by_sigterm(), _temporary() as folder:
         setup = Setup(
             rounds=rounds,
             steps=steps,
@@ -76,6 +78,13 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
     else:
         Console().print(results_table(results, machine, rounds, steps))
     return OK
+
+
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="reid-tui-bench-")
+    except OSError as error:
+        raise UsageError(f"no folder for temporary files: {reason(error)}; name one with TMPDIR") from error
 
 
 @contextmanager

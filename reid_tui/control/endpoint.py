@@ -83,7 +83,8 @@ def _places(run: RunDirectory) -> Iterator[Path]:
     yield folder / SOCKET_NAME
     # $XDG_RUNTIME_DIR comes last: it goes with the user's last login, and a run outlives its connection.
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16] + ".sock"
-    yield Path(tempfile.gettempdir()).resolve() / f"reid-tui-{os.geteuid()}" / name
+    with contextlib.suppress(OSError):  # no folder for temporary files is to be had
+        yield Path(tempfile.gettempdir()).resolve() / f"reid-tui-{os.geteuid()}" / name
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     if runtime.is_absolute():
         yield runtime / "reid-tui" / name

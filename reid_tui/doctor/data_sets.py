@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from reid_tui.data.idx.format import read_idx
-from reid_tui.data.idx.locate import ENVIRONMENT, Places, find, places
+from reid_tui.data.idx.locate import ENVIRONMENT, Places, find, places, user_folder
 from reid_tui.data.idx.sets import FASHION_MNIST, SOURCES
 from reid_tui.doctor.rows import NOTHING_TO_DO, Row, from_error
 from reid_tui.errors import DataError
@@ -26,12 +26,15 @@ def data_rows(data_dir: str | None, sources: Iterable[IdxSource] = tuple(SOURCES
     except DataError as error:
         yield from_error(topic, "problem", error)
         return
-    *named, _ = where.bases  # the last is the user's own, which need not be there
+    if where.store is None:
+        remedy = f"nothing is fetched; set HOME, or name a folder with --data-dir or {ENVIRONMENT}"
+        yield Row(topic, "note", "there is no home folder, and none is named", remedy)
+    named = [base for base in where.bases if base not in user_folder()]  # that one need not be there
     unread = [f"{base}: {reason}" for base in named if (reason := _unreadable(base))]
     if unread:
         remedy = f"make it, or name another with --data-dir or {ENVIRONMENT}"
         yield Row(topic, "problem", f"cannot read {', '.join(unread)}", remedy)
-    else:
+    elif where.store is not None:
         yield Row(topic, "ok", f"{', '.join(map(str, where.bases))}; what is fetched goes to {where.store}")
     for source in sources:
         yield _set(source, where)
@@ -64,6 +67,6 @@ def _set(source: IdxSource, where: Places) -> Row:
     package = ", or install Debian's dataset-fashion-mnist" if source.system else ""
     remedy = (
         f"{NOTHING_TO_DO} with a network, which it is fetched from at first use; without one put the four files into "
-        f"{where.store}{package}, or take --data pedestrians, as auto does"
+        f"{where.store or 'a folder that --data-dir names'}{package}, or take --data pedestrians, as auto does"
     )
     return Row(source.name, "note", text, remedy)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reid_tui.config import flag
+from reid_tui.errors import UsageError
 from reid_tui.training import commands as cmd
 from reid_tui.training.events import Listener, PhaseChanged
 
 if TYPE_CHECKING:
     import contextlib
 
+    from reid_tui.config import RunOptions
     from reid_tui.training.channels import CommandBox
 
 
@@ -34,8 +38,13 @@ class Loading:
     past: Listener | None = None
     """Gets the earlier events of a run that goes on, before anything new is told."""
 
-    def start_torch(self) -> None:
-        """Import what takes seconds, and say so."""
+    def start_torch(self, options: RunOptions) -> None:
+        """Import what takes seconds, and say so.
+
+        Raises:
+            UsageError: the current folder was removed, and the options name something in it.
+        """
+        _leave_removed_folder(options)
         self.emit(PhaseChanged(step=0, phase="importing", detail="starting torch"))
         import torch  # noqa: F401
 
@@ -61,3 +70,17 @@ class Loading:
             waiting.append(order)
         for order in waiting:
             self.inbox.put(*order)
+
+
+def _leave_removed_folder(options: RunOptions) -> None:
+    """Torch ends the process where the current folder was removed."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError as error:
+        needed = {"data_dir": options.data_dir, "runs_dir": options.runs_dir if options.resume is None else None}
+        for name, path in needed.items():
+            if path is not None and not os.path.isabs(path):  # noqa: PTH117
+                raise UsageError(
+                    f"{flag(name)} {path!r} lies in a folder that was removed; name a whole path"
+                ) from error
+        os.chdir("/")

@@ -10,6 +10,7 @@ from reid_tui.config import RunConfig, RunOptions, resolve
 from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
 from reid_tui.runs.lock import RunLock
+from reid_tui.runs.start import started
 
 if TYPE_CHECKING:
     import contextlib
@@ -25,7 +26,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     Raises:
         ReidTuiError: a device, data or settings that cannot be; or no place for the run.
     """
-    loading.start_torch()
+    loading.start_torch(options)
     from reid_tui.data import catalog
     from reid_tui.training.device import pick_device
 
@@ -35,7 +36,15 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     config = on_device(resolve(options, dataset.name, len(dataset.train_identity_names)), device)
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
-    return Opening(config=config, dataset=dataset, device=device, run=run, lock=lock, asked=options.given())
+    return Opening(
+        config=config,
+        dataset=dataset,
+        device=device,
+        run=run,
+        lock=lock,
+        started=started(run),
+        asked=options.given(),
+    )
 
 
 def on_device(config: RunConfig, device: torch.device) -> RunConfig:

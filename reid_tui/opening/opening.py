@@ -26,6 +26,8 @@ class Opening:
     device: torch.device
     run: RunDirectory
     lock: RunLock
+    started: float
+    """Unix seconds at which the run was begun, however often it was resumed."""
     asked: dict[str, Any] = field(default_factory=dict)
     """What the person said, for config.json."""
     checkpoint: Checkpoint | None = None

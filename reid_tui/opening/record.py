@@ -72,6 +72,7 @@ def _content(opening: Opening) -> dict[str, Any]:
     return {
         "schema": 1,
         "run": opening.run.name,
+        "started": opening.started,
         "config": opening.config.to_json(),
         "asked": opening.asked,
         "device": str(opening.device),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reid_tui.opening.new import made, on_device
 from reid_tui.opening.opening import Opening
 from reid_tui.opening.same import check_same_data, check_same_run
+from reid_tui.runs.start import started
 
 if TYPE_CHECKING:
     from reid_tui.config import RunOptions
@@ -21,7 +22,7 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
     Raises:
         ReidTuiError: it cannot be repeated, or not with these options.
     """
-    loading.start_torch()
+    loading.start_torch(options)
     import torch
 
     from reid_tui.data import catalog
@@ -44,6 +45,7 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
         device=device,
         run=run,
         lock=lock,
+        started=started(run),
         asked=options.given() | {"replay": str(again.path)},
         script=again.script,
         passed_over=tuple(again.passed_over),

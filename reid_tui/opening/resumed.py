@@ -15,6 +15,7 @@ from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log_end import read_end
 from reid_tui.runs.snapshots import NewestPictures
+from reid_tui.runs.start import started
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
 from reid_tui.training.events import Listener, PhaseChanged, ends_run
@@ -39,7 +40,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         ReidTuiError: there is no such run, another process has it, or it does not fit the options.
     """
     run, lock = _taken(options, loading.resources)
-    loading.start_torch()
+    loading.start_torch(options)
     from reid_tui.data import catalog
     from reid_tui.training.checkpoint import load_latest
     from reid_tui.training.device import pick_device
@@ -65,6 +66,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         device=device,
         run=run,
         lock=lock,
+        started=started(run),
         asked=options.given(),
         checkpoint=checkpoint,
         orders=tuple(_turned(options)),
@@ -85,21 +87,24 @@ def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDir
 
 
 def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, images: int) -> RunConfig:
-    """The run's own config with what may change; refused where the run has finished and nothing makes it longer."""
+    """The run's own config with what may change; refused where it would end before it goes on."""
     changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
     config = dataclasses.replace(manifest.config, **changes)
     if "epochs" in changes and "steps" not in changes:
         config = dataclasses.replace(config, steps=None)
+    from reid_tui.data.pairs import steps_per_epoch
     from reid_tui.training.trainer import total_steps
 
-    all_done = manifest.state.step >= total_steps(config, images)
-    if all_done and read_end(run.events).mark == "finished":
-        by_steps = config.steps is not None and config.steps <= manifest.state.step
-        more = f"--steps above {config.steps}" if by_steps else f"--epochs above {config.epochs}"
-        raise RunError(
-            f"the run {run.name!r} is finished at step {manifest.state.step}; give {more} to train it longer"
-        )
-    return config
+    step, total = manifest.state.step, total_steps(config, images)
+    if step < total:
+        return config
+    finished = read_end(run.events).mark == "finished"
+    if step == total and not finished:
+        return config  # its last evaluation is still to come
+    per_epoch = steps_per_epoch(images, config.batch_size)
+    more = f"--epochs above {step // per_epoch}" if config.epochs * per_epoch <= step else f"--steps above {step}"
+    where = "is finished at" if finished else "has come to"
+    raise RunError(f"the run {run.name!r} {where} step {step}; give {more} to train it longer")
 
 
 def _turned(options: RunOptions) -> list[Order]:

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, reason
 from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
+from reid_tui.runs.log_end import parsed, read_piece
+from reid_tui.runs.start import STAMP, started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LATEST: Final = "latest"
+_LARGEST_CONFIG: Final = 2**20
+_NAMED: Final = 3
+"""Of several runs by one name, so many are told."""
 _PROBE: Final = 4096
 """Bytes: a full disk takes a file without any."""
 
@@ -71,6 +76,13 @@ class RunDirectory:
         """
         write_whole(self.config, json.dumps(content, indent=2).encode() + b"\n")
 
+    def read_config(self) -> dict[str, Any]:
+        """What config.json says, as it stands there; nothing where it cannot be read."""
+        try:
+            return parsed(read_piece(self.config, _LARGEST_CONFIG)) or {}
+        except OSError:
+            return {}
+
 
 def check_writable(runs_dir: Path) -> None:
     """Find out early whether runs can be kept there; leaves nothing behind.
@@ -88,30 +100,29 @@ def _checked(runs_dir: Path) -> list[Path]:
     probe = runs_dir / f".writable-{os.getpid()}"
     made: list[Path] = []
     try:
-        made = _made(runs_dir, PRIVATE_FOLDER)
+        for folder in _missing(runs_dir):
+            with contextlib.suppress(FileExistsError):  # somebody else was faster
+                folder.mkdir(PRIVATE_FOLDER if folder == runs_dir else 0o777)
+                made.insert(0, folder)
         write_whole(probe, bytes(_PROBE), durable=False)
         probe.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         for folder in made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise RunError(
-            f"cannot write to the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+            f"cannot write to the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
         ) from error
     return made
 
 
-def _made(folder: Path, mode: int) -> list[Path]:
-    try:
-        folder.mkdir(mode)
-    except FileExistsError:
-        return []
-    except FileNotFoundError:
-        if folder.parent == folder:
-            raise
-        above = _made(folder.parent, 0o777)
-        return [*_made(folder, mode), *above]
-    return [folder]
+def _missing(folder: Path) -> list[Path]:
+    """A folder and those above it that are not there, the highest first; a link that leads nowhere is there."""
+    missing: list[Path] = []
+    while folder != folder.parent and not os.path.lexists(folder):
+        missing.insert(0, folder)
+        folder = folder.parent
+    return missing
 
 
 def create_run(runs_dir: Path, name: str) -> RunDirectory:
@@ -121,7 +132,7 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
         RunError: the runs folder cannot be written to.
     """
     _checked(runs_dir)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    stem = f"{time.strftime(STAMP)}-{name}"
     number = 1
     while True:
         path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
@@ -131,7 +142,7 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise RunError(f"cannot make the run's folder {str(path)!r}: {error.strerror}") from error
+            raise RunError(f"cannot make the run's folder {str(path)!r}: {reason(error)}") from error
     run = RunDirectory(path)
     run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
     run.embeddings.mkdir(mode=PRIVATE_FOLDER)
@@ -146,7 +157,7 @@ def discard_empty(run: RunDirectory) -> None:
 
 
 def run_folders(runs_dir: Path) -> list[Path]:
-    """The folders of all runs, newest first by their names; none where there is no runs folder.
+    """The folders of all runs, the one started last first; none where there is no runs folder.
 
     One with a lock alone is of a process that was killed before it wrote more.
 
@@ -157,16 +168,16 @@ def run_folders(runs_dir: Path) -> list[Path]:
         folders = [runs_dir / name for name in os.listdir(runs_dir)]  # noqa: PTH208
     except FileNotFoundError:
         return []
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RunError(
-            f"cannot read the runs folder {str(runs_dir)!r}: {error.strerror}; name another with --runs-dir"
+            f"cannot read the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
         ) from error
     found = [
         folder
         for folder in folders
         if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
     ]
-    return sorted(found, key=lambda folder: folder.name, reverse=True)
+    return sorted(found, key=lambda folder: (started(RunDirectory(folder)), folder.name), reverse=True)
 
 
 def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
@@ -193,8 +204,8 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        names = ", ".join(path.name for path in reversed(matches[:3]))
-        raise RunError(f"{len(matches)} runs are named {spec!r}; say which: {names}")
+        names = ", ".join(path.name for path in matches[:_NAMED]) + (", …" if len(matches) > _NAMED else "")
+        raise RunError(f"{len(matches)} runs are named {spec!r}; say which, the newest is the first: {names}")
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
 
 

@@ -7,18 +7,18 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, run_folders
 from reid_tui.runs.lock import holder
-from reid_tui.runs.log_end import ENDS, LogEnd, number, parsed, read_end, read_piece, whole
+from reid_tui.runs.log_end import ENDS, LogEnd, number, read_end, whole
+from reid_tui.runs.start import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RunStatus = Literal["running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
-_LARGEST_CONFIG: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class RunSummary:
     map: float | None
     """Of the newest evaluation."""
     margin: float | None
+    started: float
+    """Unix seconds."""
     time: float | None
     """Unix seconds of the last event."""
     size: int
@@ -55,7 +57,7 @@ class RunSummary:
 
 
 def list_runs(runs_dir: Path) -> list[RunSummary]:
-    """The runs in a folder, newest first by their names, as `latest` takes them; none where there is no folder.
+    """The runs in a folder, newest first, as `latest` takes them; none where there is no folder.
 
     Raises:
         RunError: it is no folder, or cannot be read.
@@ -86,7 +88,7 @@ def summarize(path: Path) -> RunSummary:
     status = _status(end, pid)
     if status == "crashed" and (pid := holder(run.lock)) is not None:
         status = "running"
-    written = _config(run)
+    written = run.read_config()
     config, dataset = _object(written, "config"), _object(written, "dataset")
     start = end.start or {}
     margin = end.margin if end.margin is not None else number(config.get("margin"))
@@ -100,6 +102,7 @@ def summarize(path: Path) -> RunSummary:
         loss=end.loss,
         map=end.map,
         margin=margin,
+        started=started(run),
         time=end.time,
         size=sum(_sizes(path)),
     )
@@ -129,13 +132,6 @@ def _total_steps(end: LogEnd, config: dict[str, Any]) -> int | None:
         return told if told is not None else whole(config.get("steps"))
     steps = whole(config.get("steps"))
     return epochs * per_epoch if steps is None else min(steps, epochs * per_epoch)
-
-
-def _config(run: RunDirectory) -> dict[str, Any]:
-    try:
-        return parsed(read_piece(run.config, _LARGEST_CONFIG)) or {}
-    except OSError:
-        return {}
 
 
 def _object(value: dict[str, Any], key: str) -> dict[str, Any]:

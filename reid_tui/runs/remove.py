@@ -28,13 +28,20 @@ def find_removable(spec: str, runs_dir: Path) -> Path:
         raise RunError(f"{str(path)!r} is a link to {str(path.readlink())!r}; remove the link itself with 'rm'")
     path = path.resolve()
     run = RunDirectory(path)
-    in_runs_dir = path.parent == runs_dir.resolve()
+    in_runs_dir = _is(path.parent, runs_dir)
     ours = run.config.exists() and any(item.exists() for item in (run.events, run.checkpoints, run.lock))
     if not in_runs_dir and not ours:
         raise RunError(f"{str(path)!r} does not look like a run: it lacks a config.json, or log and checkpoints")
     if (pid := holder(run.lock)) is not None:
         raise RunError(f"the run {path.name!r} is being trained by process {pid or 'unknown'}; stop that one first")
     return path
+
+
+def _is(folder: Path, given: Path) -> bool:
+    try:
+        return folder.samefile(given)
+    except (OSError, ValueError):  # of a link that leads nowhere, or no path at all
+        return False
 
 
 def remove_run(path: Path) -> None:

@@ -48,6 +48,7 @@ def _as_object(run: RunSummary) -> dict[str, Any]:
         "loss": run.loss,
         "map": run.map,
         "margin": run.margin,
+        "started": run.started,
         "time": run.time,
         "age_s": run.age_s,
         "bytes": run.size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
@@ -224,8 +225,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_picture(self) -> None:
         """The screen as SVG, beside the run."""
-        path = self._host.picture_folder() / f"screen-{self.state.step:08d}.svg"
+        path = Path(f"screen-{self.state.step:08d}.svg")
         try:
+            path = self._host.picture_folder() / path
             picture = self.export_screenshot(title=terminal_title(self.state))
             write_whole(path, picture.encode(), durable=False)
         except OSError as error:

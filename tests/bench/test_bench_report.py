@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from rich.console import Console
@@ -116,6 +117,15 @@ def test_wrong_numbers_and_names_are_refused() -> None:
     for wrong in ({"rounds": 0}, {"steps": 50}, {"only": ("speed",)}):
         with pytest.raises(UsageError, match=str(next(iter(wrong)))):
             run.run_bench(**{**usual, **wrong})  # type: ignore[arg-type]
+
+
+def test_without_a_folder_for_temporary_files_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(prefix: str) -> NoReturn:
+        raise FileNotFoundError(2, f"no folder for {prefix}")
+
+    monkeypatch.setattr(run.tempfile, "TemporaryDirectory", none)
+    with pytest.raises(UsageError, match="no folder for reid-tui-bench-; name one with TMPDIR"):
+        run.run_bench(rounds=1, steps=100, only=("plain",), as_json=True, data="auto", data_dir=None)
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -62,6 +62,18 @@ def test_a_path_that_is_too_long(short: Path, temporary: Path) -> None:
     assert list(private(temporary).iterdir()) == []
 
 
+def test_without_a_folder_for_temporary_files_the_runtime_folder_is_taken(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    with serving(short / LONG) as served:
+        assert served.server.path.parent == short / "reid-tui"
+
+
 def test_the_longest_path_that_fits(short: Path, temporary: Path) -> None:
     room = LONGEST_PATH - len(os.fsencode(short / "x" / "control.sock")) + 1
     with serving(short / ("x" * room)) as served, connected(served.run) as line:

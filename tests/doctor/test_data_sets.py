@@ -53,3 +53,13 @@ def test_a_folder_that_was_named_must_be_there(
     assert (file.status, file.remedy) == ("problem", "name the folder that holds the files")
     monkeypatch.setenv("REID_TUI_DATA", str(tmp_path / "unset"))
     assert "REID_TUI_DATA" in found(None, tiny_files)[0].remedy
+
+
+def test_without_a_home_there_is_no_place_for_what_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reid_tui.data.idx.locate.user_folder", list)
+    monkeypatch.setattr("reid_tui.doctor.data_sets.user_folder", list)
+    monkeypatch.delenv("REID_TUI_DATA", raising=False)
+    first, *_ = data_rows(None)
+    assert first.status == "note"
+    assert "--data-dir" in first.remedy
+    assert "None" not in "".join(row.text + row.remedy for row in data_rows(None))

@@ -112,6 +112,7 @@ def test_json_is_one_array_and_nothing_else(tmp_path: Path, capsys: pytest.Captu
         "loss": 0.12345,
         "map": 0.7894,
         "margin": 1.05,
+        "started": 1.0,
         "time": 2.0,
     }
 

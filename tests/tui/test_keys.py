@@ -160,6 +160,18 @@ async def test_key(name: str, action: str, tmp_path: Path) -> None:
         await CHECKS[action](rig)
 
 
+async def test_a_picture_has_no_place_where_the_current_folder_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    async with dashboard(notifications=True) as rig:
+        gone.rmdir()
+        await rig.press("S")
+        await rig.until(lambda: "cannot save the picture: No such file or directory" in " ".join(rig.text.split()))
+
+
 def test_commands_in_the_table_are_commands() -> None:
     known = {kind.__name__ for kind in cmd.Command.__args__}
     assert {name for key in KEYS for name in key.sends} <= known

@@ -14,6 +14,7 @@ from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reid_tui.data.idx.sets import IdxSource
 
@@ -53,9 +54,9 @@ def load_idx(
             continue
         if deadline is None:
             deadline = time.monotonic() + fetch_s
-        folder = where.store / source.name
         url = f"{source.url}{file.name}.gz"
         try:
+            folder = _store(source, where)
             arrays.append(download.fetch(url, file, folder, deadline=deadline, report=report, opener=opener))
         except download.FetchError as error:
             raise _missing(source, file.name, where, error) from error
@@ -63,12 +64,20 @@ def load_idx(
     return _dataset(source, arrays, ", ".join(origins))
 
 
+def _store(source: IdxSource, where: locate.Places) -> Path:
+    if where.store is None:
+        raise download.FetchError("there is no home folder to keep what is fetched")
+    return where.store / source.name
+
+
 def _missing(source: IdxSource, name: str, where: locate.Places, error: download.FetchError) -> download.FetchError:
     searched = ", ".join(printable(folder, 400) for folder in where.folders(source))
+    found = f"is in none of {searched}" if searched else "has no folder to lie in"
+    there = "one of these folders" if where.store else "a folder and name it with --data-dir"
     package = " or install Debian's dataset-fashion-mnist" if source.system else ""
     return download.FetchError(
-        f"{source.title}: {name}.gz is in none of {searched}, and {error}; remedy: put the four files into one of "
-        f"these folders{package}, or take --data pedestrians"
+        f"{source.title}: {name}.gz {found}, and {error}; remedy: put the four files into {there}{package}, or take "
+        "--data pedestrians"
     )
 
 
