@@ -15,6 +15,7 @@ from reid_tui import __version__, config
 from reid_tui.cli.debug import show_log, show_traceback
 from reid_tui.config import RunOptions, ScreenOptions, flag
 from reid_tui.errors import FAILURE, INTERRUPTED, USAGE, ReidTuiError, UsageError
+from reid_tui.signals import let_go
 from reid_tui.text import printable
 from reid_tui.tui.terminal.look import check_terminal, decide_fps
 
@@ -191,6 +192,8 @@ def dashboard(
         if given:
             where = flag(given[0].name)
             raise UsageError(f"{where} stands before {context.invoked_subcommand!r}; put options behind the command")
+        if context.invoked_subcommand not in ("train", "attach"):
+            let_go()
         return 0
     options = run_options(values)
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})

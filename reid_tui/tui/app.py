@@ -48,7 +48,8 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
         tether: to the process that the shell waits for; without one the run cannot be detached.
 
     Returns:
-        The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM.
+        The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM,
+        152 SIGXCPU.
 
     Raises:
         RunError: the run to resume is not there, or none can be kept.
@@ -76,7 +77,8 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
         read_only: send no command.
 
     Returns:
-        The exit code: 0 when left, 130 SIGINT, 143 SIGTERM; how the run ended is no matter of the one who looks.
+        The exit code: 0 when left, 130 SIGINT, 143 SIGTERM, 152 SIGXCPU; how the run ended is no matter of the one
+        who looks.
 
     Raises:
         RunError: there is no such run.
