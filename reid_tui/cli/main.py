@@ -253,9 +253,14 @@ def attach(
     """Open the dashboard on a run that exists: steer one that trains, look at one that has ended."""
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
     check_terminal(os.environ)
-    from reid_tui.tui.app import run_attached
+    from reid_tui.launch import Tether, tethered
 
-    return run_attached(spec, Path(runs_dir), screen, read_only=read_only)
+    def show(tether: Tether) -> int:
+        from reid_tui.tui.app import run_attached
+
+        return run_attached(spec, Path(runs_dir), screen, tether, read_only=read_only)
+
+    return tethered(show, "a run that trains goes on, and 'reid-tui attach' shows it again")
 
 
 @app.command()
