@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from reid_tui.signals import hold
+
+    hold()
     _fill_missing_streams()
     from reid_tui.cli.main import run
 
@@ -23,6 +25,8 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if any(name.partition(".")[0] == "torch" for name in sys.modules):  # an import broken off leaves only parts of it
         # Taking torch down takes the interpreter over a second, and a thread in a native call could keep it for ever.
+        import logging
+
         logging.shutdown()
         os._exit(code)
     sys.exit(code)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-OK, FAILURE, USAGE, DIVERGED, HUNG_UP, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 129, 130, 143
+OK, FAILURE, USAGE, DIVERGED = 0, 1, 2, 3
+HUNG_UP, INTERRUPTED, TERMINATED, OUT_OF_TIME = 129, 130, 143, 152
 """Exit codes of every command."""
 
 

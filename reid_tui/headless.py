@@ -14,9 +14,9 @@ from rich.text import Text
 
 from reid_tui.console import Patient, console_on, say_at_once, settle
 from reid_tui.engine import run_training
-from reid_tui.errors import DIVERGED, FAILURE, INTERRUPTED, OK, TERMINATED
-from reid_tui.launch import ONE_SIGNAL_S
+from reid_tui.errors import DIVERGED, FAILURE, OK
 from reid_tui.opening.loading import StopLoading
+from reid_tui.signals import EXIT_CODES, SAVING, STOPPING, Haste, stacks_on_quit, taken
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -180,7 +180,7 @@ class Follower:
 
 
 def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | None = None) -> int:
-    """Train in the main thread, with signals as commands: SIGINT and SIGTERM stop, SIGUSR1 saves, SIGHUP is survived.
+    """Train in the main thread, with signals as commands: some stop, some save, and SIGHUP is survived.
 
     Args:
         options: of the run.
@@ -195,14 +195,16 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
     stopper = _stopper(inbox, follower, console)
+
+    def save(number: int, _frame: FrameType | None) -> None:
+        inbox.put(cmd.Save(), signal.Signals(number).name)
+
     handlers = {
-        signal.SIGINT: stopper,
-        signal.SIGTERM: stopper,
-        signal.SIGUSR1: lambda _number, _frame: inbox.put(cmd.Save(), "SIGUSR1"),
+        **dict.fromkeys(STOPPING, stopper),
+        **dict.fromkeys(SAVING, save),
         signal.SIGHUP: _hangup_survivor(),
     }
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
+    with stacks_on_quit(), taken(handlers) as before:
         try:
             end = run_training(options, follower, inbox, steerable=False, again=again)
         finally:
@@ -211,9 +213,6 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, before[number])
         return _conclude(end, follower.state, again, console, as_json=as_json)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _conclude(end: ev.AnyEvent, state: RunState, again: Replay | None, console: Console, *, as_json: bool) -> int:
@@ -245,7 +244,7 @@ def exit_code(end: ev.AnyEvent) -> int:
         case ev.Diverged():
             return DIVERGED
         case ev.Stopped():
-            return {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED}.get(end.reason, OK)
+            return EXIT_CODES.get(end.reason, OK)
         case ev.Finished():
             return OK
         case _:
@@ -267,21 +266,21 @@ def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
 def _stopper(
     inbox: CommandBox, follower: Follower, console: Console, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[int, FrameType | None], None]:
-    asked: tuple[int, float] | None = None
+    haste = Haste(clock)
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
         name = signal.Signals(number).name
-        if asked is not None:
-            if asked[0] == number and clock() - asked[1] < ONE_SIGNAL_S:
-                return
+        asked = haste.of(name)
+        if asked == "same":
+            return
+        if asked == "more":
             say_at_once(console, "\nreid-tui: stopped at once, nothing more is saved\n")
             settle(console, _SETTLE_S)
-            os._exit(INTERRUPTED if name == "SIGINT" else TERMINATED)
-        asked = number, clock()
+            os._exit(EXIT_CODES[name])
         if follower.loading:
             raise StopLoading(name)
-        say_at_once(console, f"\nreid-tui: {name}: finishing the step and saving; once more stops at once\n")
+        more = "" if number == signal.SIGXCPU else "; once more stops at once"
+        say_at_once(console, f"\nreid-tui: {name}: finishing the step and saving{more}\n")
         inbox.put(cmd.Stop(save=True, reason=name), name)
 
     return stop

@@ -14,11 +14,12 @@ import termios
 from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.errors import OK
+from reid_tui.signals import SAVING, STOPPING, stacks_on_quit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+FORWARDED: Final = (*STOPPING, *SAVING, signal.SIGHUP, signal.SIGQUIT)
 _LEAVE_SCREEN: Final = (
     "\x1b[?2026l\x1b[?2048l\x1b[?2004l\x1b[?1016l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?1003l\x1b[?1000l"
     "\x1b[<u\x1b[?1049l\x1b[?7h\x1b[?25h\x1b[23;2t\x1b[0m\r"
@@ -27,10 +28,9 @@ _LEAVE_SCREEN: Final = (
 
 The keyboard's protocol goes first: terminals keep it for each screen apart.
 """
-ONE_SIGNAL_S: Final = 0.5
-"""A signal that comes twice within these seconds is one: a process group gets it, and a parent hands it on."""
 _SIGNALLED: Final = 128
 _LONGEST: Final = 4096
+_RESUMABLE: Final = "'reid-tui runs' lists what is kept, --resume goes on from a checkpoint where there is one"
 
 
 class Tether:
@@ -57,11 +57,12 @@ class Tether:
             os.close(self._descriptor)
 
 
-def tethered(work: Callable[[Tether], int]) -> int:
+def tethered(work: Callable[[Tether], int], if_killed: str = _RESUMABLE) -> int:
     """Do the work in a child.
 
     Args:
         work: called in the child with its tether; must not return in the parent.
+        if_killed: what is said where the child is killed.
 
     Returns:
         In the child what the work gave; in the parent the code to end with.
@@ -71,26 +72,20 @@ def tethered(work: Callable[[Tether], int]) -> int:
     settings = _terminal_settings()
     reading, writing = os.pipe()
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a stopped parent is taken for the job, which trains on
-    with _held_back(FORWARDED):
-        child = os.fork()
-        if child:
-            for number in FORWARDED:
-                signal.signal(number, lambda number, _frame: _hand_on(child, number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    child = os.fork()
     if child:
+        for number in FORWARDED:
+            signal.signal(number, lambda number, _frame: _hand_on(child, number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         os.close(writing)
-        return _wait(child, reading, settings)
+        return _wait(child, reading, settings, if_killed)
     os.close(reading)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing to save yet
-    return work(Tether(writing))
-
-
-@contextlib.contextmanager
-def _held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number in SAVING:
+        signal.signal(number, signal.SIG_IGN)  # nothing to save yet
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, set(FORWARDED) - {signal.SIGQUIT})
+    with stacks_on_quit():
+        return work(Tether(writing))
 
 
 def _hand_on(child: int, number: int) -> None:
@@ -98,7 +93,7 @@ def _hand_on(child: int, number: int) -> None:
         os.kill(child, number)
 
 
-def _wait(child: int, reading: int, settings: list[Any] | None) -> int:
+def _wait(child: int, reading: int, settings: list[Any] | None, if_killed: str) -> int:
     line = b""
     while part := os.read(reading, _LONGEST):
         line += part
@@ -114,8 +109,7 @@ def _wait(child: int, reading: int, settings: list[Any] | None) -> int:
         return code
     if settings is not None:
         _leave_screen()
-    name = signal.Signals(-code).name
-    _say(f"killed by {name}; 'reid-tui runs' lists what is kept, --resume goes on from a checkpoint where there is one")
+    _say(f"killed by {signal.Signals(-code).name}; {if_killed}")
     return _SIGNALLED - code
 
 

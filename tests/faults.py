@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import select
 import signal
 import subprocess
 import time
@@ -19,6 +21,17 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not come to that"
         time.sleep(0.001)
+
+
+def read_until(descriptor: int, text: bytes, timeout_s: float = 30.0) -> bytes:
+    """Read a pipe until a text came; gives all that was read."""
+    read = b""
+    while text not in read:
+        assert select.select([descriptor], [], [], timeout_s)[0], f"no {text!r} in {read!r}"
+        part = os.read(descriptor, 4096)
+        assert part, f"no {text!r} before the end of {read!r}"
+        read += part
+    return read
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ ORDER = (
     ("learning", "data"),
     ("evaluation",),
     ("config", "console", "launch"),
+    ("signals",),
     ("files", "text"),
     ("errors",),
     ("__init__",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -263,17 +264,35 @@ def test_headless_on_a_terminal_that_goes_away(start: Start, tmp_path: Path) -> 
     whole(terminal)
 
 
+def saved_by(terminal: Pty) -> list[str]:
+    return [line["origin"] for line in terminal.events() if line["event"] == "checkpoint_saved" and line["origin"]]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("argv", [(), ("train",)])
-def test_sigusr1_saves_and_goes_on(argv: tuple[str, ...], start: Start, tmp_path: Path) -> None:
-    terminal = start(tmp_path, *argv)
+def test_signals_that_end_no_run_and_the_limit_of_the_cpu_that_saves_it(start: Start, tmp_path: Path) -> None:
+    terminal = start(tmp_path, *LONG)
+    terminal.until_shown(b"LOADING")
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):
+        terminal.process.send_signal(number)
     terminal.until("progress", step=2)
-    terminal.process.send_signal(signal.SIGUSR1)
-    terminal.until("checkpoint_saved", step=2)
-    asked = next(line for line in terminal.events() if line["event"] == "checkpoint_saved")
-    assert asked["reason"] == "asked"
-    terminal.close()
-    whole(terminal)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        terminal.process.send_signal(number)
+        wait_for(lambda number=number: number.name in saved_by(terminal))  # type: ignore[misc]
+    terminal.press(" ")
+    terminal.until("paused")
+    terminal.process.send_signal(signal.SIGQUIT)
+    (run,) = tmp_path.glob("2*")
+    stacks = "thread reid-tui-trainer:"
+    wait_for(lambda: stacks in (run / "run.log").read_text().partition("SIGQUIT")[2].partition("SIGQUIT")[2])
+    trainer = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
+    terminal.press(" ")
+    resource.prlimit(trainer, resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY))  # the kernel sends it each second
+    assert terminal.process.wait(60) == 152
+    last = terminal.events()[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGXCPU", True)
+    assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
+    assert b"\x1b[?1049l" in terminal.shown, "the terminal is as it was"
+    assert stacks.encode() not in terminal.shown
 
 
 @pytest.mark.slow

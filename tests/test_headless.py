@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 from reid_tui.headless import Follower, NoTalk, _hangup_survivor, _stopper
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests
+from tests.faults import read_until
 
 COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
 LOADING = ("starting torch", "looking for the data", "drawing pedestrians")
@@ -172,6 +174,26 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     run = next(tmp_path.glob("*-run"))
     assert load_latest(run / "checkpoints")[0].manifest.state.step == last["step"]
     assert f"reid-tui train --resume {run}" in err
+
+
+@pytest.mark.slow
+def test_signals_that_end_no_run_and_the_limit_of_the_cpu_that_saves_it(tmp_path: Path) -> None:
+    process = start_until_step(tmp_path, 3)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        process.send_signal(number)
+        saved = next(line for line in map(json.loads, process.stdout) if line["event"] == "checkpoint_saved")
+        assert (saved["reason"], saved["origin"]) == ("asked", number.name)
+    process.send_signal(signal.SIGQUIT)
+    read_until(process.stderr.fileno(), b"in run_training")
+    resource.prlimit(process.pid, resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY))  # the kernel sends it each second
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 152, err
+    last = lines_of(out)[-1]
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGXCPU", True)
+    assert "SIGXCPU: finishing the step and saving" in err
+    assert load_latest(next(tmp_path.glob("*-run")) / "checkpoints")[0].manifest.state.step == last["step"]
 
 
 @pytest.mark.slow

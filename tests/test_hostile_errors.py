@@ -58,6 +58,7 @@ def test_an_error_is_one_harmless_line(
         Path(text).touch()
     for command in ("dashboard", "attach"):
         monkeypatch.setattr(f"reid_tui.cli.{command}.check_terminal", lambda _: None)
+    monkeypatch.setattr("reid_tui.launch.tethered", lambda show, *_: show(None))  # no fork of the test itself
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [*root.handlers])
     code = cli.run([word.format(text) for word in argv] + ["--debug"] * debug)

@@ -44,7 +44,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     (tmp_path / "run" / "lock").write_text("")
-    monkeypatch.setattr(cli, "check_terminal", lambda _: None)
+    for command in ("dashboard", "attach"):
+        monkeypatch.setattr(f"reid_tui.cli.{command}.check_terminal", lambda _: None)
+    monkeypatch.setattr("reid_tui.launch.tethered", lambda show, *_: show(None))
     monkeypatch.setattr("reid_tui.tui.app.Hangup.watch", lambda _: None)
     return tmp_path
 

@@ -17,6 +17,7 @@ import pytest
 
 from reid_tui.launch import _LEAVE_SCREEN
 from tests.conftest import ends_within
+from tests.faults import read_until
 
 BEGIN = """
 import os, pathlib, signal, sys, time
@@ -47,7 +48,7 @@ def test_the_childs_code_is_the_parents(tmp_path: Path) -> None:
     assert (process.returncode, err) == (3, b"")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU", "SIGUSR1", "SIGUSR2"])
 def test_signals_to_the_parent_reach_the_child(name: str, tmp_path: Path) -> None:
     process = start(
         tmp_path,
@@ -62,6 +63,28 @@ while True: signal.pause()
     process.communicate(timeout=30)
     assert process.returncode == 7
     assert (tmp_path / "got").exists()
+
+
+def test_signals_to_both_end_nobody(tmp_path: Path) -> None:
+    """As ctrl+\\ does, or a batch system: the whole process group gets them."""
+    process = start(
+        tmp_path,
+        """
+note("ready")
+while not (folder / "go").exists(): time.sleep(0.01)
+return 5
+""",
+        start_new_session=True,
+    )
+    until(tmp_path / "ready")
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):
+        os.killpg(process.pid, number)
+    assert process.stderr is not None
+    told = read_until(process.stderr.fileno(), b"in work")
+    (tmp_path / "go").touch()
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert (told + rest).count(b"thread MainThread") == 1
 
 
 def test_letting_go_gives_the_prompt_back_and_the_child_lives_on_in_its_own_session(tmp_path: Path) -> None:

@@ -80,19 +80,25 @@ def test_loading_is_broken_off_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("what", ["data", "network"])
+@pytest.mark.parametrize(("what", "name", "code"), [("data", "SIGXCPU", 152), ("network", "SIGTERM", 143)])
 def test_what_loads_is_broken_off_at_once(
-    what: str, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    what: str,
+    name: str,
+    code: int,
+    tiny: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def slow(*_: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.Signals[name])
         raise AssertionError("loading went on")
 
     monkeypatch.setattr(catalog, "load", slow if what == "data" else lambda *_: tiny)
     monkeypatch.setattr(learner, "Learner", slow)
-    assert run(["train", "--runs-dir", str(tmp_path), "--json"]) == 143
+    assert run(["train", "--runs-dir", str(tmp_path), "--json"]) == code
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (last["event"], last["reason"], last["saved"]) == ("stopped", "SIGTERM", False)
+    assert (last["event"], last["reason"], last["saved"]) == ("stopped", name, False)
     assert list(tmp_path.iterdir()) == []
 
 

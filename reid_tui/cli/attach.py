@@ -37,6 +37,11 @@ def attach(
     """
     screen = screen_options(context)
     check_terminal(os.environ)
-    from reid_tui.tui.app import run_attached
+    from reid_tui.launch import Tether, tethered
 
-    return run_attached(run, Path(runs_dir), screen, read_only=read_only)
+    def show(tether: Tether) -> int:
+        from reid_tui.tui.app import run_attached
+
+        return run_attached(run, Path(runs_dir), screen, tether, read_only=read_only)
+
+    return tethered(show, "a run that trains goes on, and 'reid-tui attach' shows it again")

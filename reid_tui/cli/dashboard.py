@@ -10,6 +10,7 @@ from reid_tui.cli import options as opt
 from reid_tui.cli.debug import DEBUG
 from reid_tui.config import RunOptions, ScreenOptions
 from reid_tui.errors import UsageError
+from reid_tui.signals import let_go
 from reid_tui.tui.terminal.look import check_terminal, decide_fps
 
 PROG = "reid-tui"
@@ -60,6 +61,8 @@ def dashboard(
     """
     if context.invoked_subcommand is not None:
         refuse_typed_before(context, context.invoked_subcommand)
+        if context.invoked_subcommand not in ("train", "attach"):
+            let_go()
         return 0
     asked, screen = opt.picked(context, RunOptions), screen_options(context)
     from reid_tui.launch import Tether, tethered

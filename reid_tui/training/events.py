@@ -246,7 +246,7 @@ class Stopped(Event):
     """Training ended because it was told to."""
 
     reason: str
-    """asked | SIGINT | SIGTERM"""
+    """asked | SIGINT | SIGTERM | SIGXCPU | SIGHUP"""
     saved: bool
 
 

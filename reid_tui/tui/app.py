@@ -48,7 +48,8 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
         tether: to the process that the shell waits for; without one the run cannot be detached.
 
     Returns:
-        The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM.
+        The exit code: 0 finished or stopped on request, 1 failed, 2 bad input, 3 diverged, 130 SIGINT, 143 SIGTERM,
+        152 SIGXCPU.
 
     Raises:
         RunError: the run to resume is not there, or none can be kept.
@@ -66,17 +67,21 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     return _Showing(session, screen, look, hangup, tether, runs_dir=Path(options.runs_dir)).until_left()
 
 
-def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, read_only: bool) -> int:
+def run_attached(
+    spec: str | None, runs_dir: Path, screen: ScreenOptions, tether: Tether | None = None, *, read_only: bool
+) -> int:
     """Show a run that exists on the terminal.
 
     Args:
         spec: which one; None takes the newest that is running.
         runs_dir: where it is looked for.
         screen: of the dashboard.
+        tether: to the process that the shell waits for, if there is one.
         read_only: send no command.
 
     Returns:
-        The exit code: 0 when left, 130 SIGINT, 143 SIGTERM; how the run ended is no matter of the one who looks.
+        The exit code: 0 when left, 130 SIGINT, 143 SIGTERM, 152 SIGXCPU; how the run ended is no matter of the one
+        who looks.
 
     Raises:
         RunError: there is no such run.
@@ -89,7 +94,7 @@ def run_attached(spec: str | None, runs_dir: Path, screen: ScreenOptions, *, rea
     from reid_tui.tui.attached import AttachedSession
 
     session = AttachedSession(RunDirectory(path), read_only=read_only)
-    return _Showing(session, screen, look, hangup, None, runs_dir=path.parent, run=path).until_left()
+    return _Showing(session, screen, look, hangup, tether, runs_dir=path.parent, run=path).until_left()
 
 
 class _Showing(Host):

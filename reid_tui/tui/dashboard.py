@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -13,6 +14,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 
 from reid_tui.files import write_whole
+from reid_tui.signals import SAVING
 from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
@@ -186,7 +188,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         return "" if self._exception is None else f"{type(self._exception).__name__}: {self._exception}"
 
     def _signalled(self, name: str) -> None:
-        if name != "SIGUSR1":
+        if signal.Signals[name] not in SAVING:
             self.quitting.signalled(name)
         elif not self.session.remote:
             self._post(Save(), name)

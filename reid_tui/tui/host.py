@@ -13,7 +13,7 @@ class Host:
     """A process with nothing to lose: the app is all there is. What has a terminal and a run to see to overrides it."""
 
     takes_signals = False
-    """Whether SIGINT and SIGTERM are orders to save and leave, and SIGUSR1 one to save; in the main thread only."""
+    """Whether signals are orders to save, or to save and leave; in the main thread only."""
     detachable = False
     """Whether the shell can be given back while the run trains on."""
 

@@ -93,7 +93,7 @@ def test_a_failure_before_the_run_leaves_with_its_code() -> None:
     assert (leaving.due, leaving.code) == (True, 2)
 
 
-@pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(("signal", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGXCPU", 152)])
 def test_signals_have_their_codes(signal: str, code: int) -> None:
     leaving = started_leaving()
     leaving.signal = signal

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from reid_tui.errors import DIVERGED, HUNG_UP, INTERRUPTED, OK, TERMINATED
+from reid_tui.errors import DIVERGED, OK
+from reid_tui.signals import EXIT_CODES
 from reid_tui.training.commands import Stop
 from reid_tui.training.events import (
     AnyEvent,
@@ -20,8 +21,6 @@ from reid_tui.training.events import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-SIGNAL_CODES: Final = {"SIGINT": INTERRUPTED, "SIGTERM": TERMINATED, "SIGHUP": HUNG_UP}
 
 
 class Leaving:
@@ -72,9 +71,9 @@ class Leaving:
     def code(self) -> int:
         """The command's exit code if it ended here."""
         if self._remote:  # how the run ended is the code of the process that trained it
-            return SIGNAL_CODES[self.signal] if self.signal is not None else OK
+            return EXIT_CODES[self.signal] if self.signal is not None else OK
         if isinstance(self.ended, Failed):
             return self.ended.exit_code
         if self.signal is not None:
-            return SIGNAL_CODES[self.signal]
+            return EXIT_CODES[self.signal]
         return DIVERGED if self._diverged else OK

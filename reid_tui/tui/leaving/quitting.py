@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from reid_tui.launch import ONE_SIGNAL_S
+from reid_tui.signals import Haste
 from reid_tui.training.commands import Stop
 from reid_tui.tui.screens.quit import QUIT, STOP, Choice, QuitScreen
 
@@ -56,8 +56,7 @@ class Quitting:
         self._say = say
         self._remote = remote
         self._detach = detach
-        self._clock = clock
-        self._signalled_at = 0.0
+        self._haste = Haste(clock)
         self.warned = False
         """The next key leaves without waiting."""
 
@@ -88,15 +87,13 @@ class Quitting:
 
     def signalled(self, name: str) -> None:
         """The first signal saves and leaves, the second leaves."""
-        leaving, now = self._leaving, self._clock()
-        again = leaving.signal is not None
-        if again and now - self._signalled_at < ONE_SIGNAL_S:
+        leaving, haste = self._leaving, self._haste.of(name)
+        if haste == "same":
             return
-        self._signalled_at = now
-        leaving.signal = name
+        leaving.signal = name if haste == "more" else leaving.signal or name
         if self._remote:
             self._app.exit()
-        elif again or leaving.ended or not leaving.started:
+        elif haste == "more" or leaving.ended or not leaving.started:
             self._leave_now(name)
         else:
             self._send(leaving.stop(save=True, reason=name), name)

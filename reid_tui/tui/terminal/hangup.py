@@ -13,6 +13,7 @@ import select
 import signal
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.signals import SAVING
 from reid_tui.training.commands import Save, Stop
 from reid_tui.tui.terminal.signals import TAKEN
 
@@ -72,7 +73,7 @@ class Hangup:
 
 
 def train_on(session: Session, take: Callable[[], None], missed: Callable[[], Iterable[str]]) -> str | None:
-    """Wait without a screen until the run has ended; SIGTERM and SIGINT still save it first, SIGUSR1 saves.
+    """Wait without a screen until the run has ended; signals still save it, and stop it.
 
     Args:
         session: the run.
@@ -85,7 +86,7 @@ def train_on(session: Session, take: Callable[[], None], missed: Callable[[], It
     told: list[str] = []
 
     def obey(name: str) -> None:
-        if name == "SIGUSR1":
+        if signal.Signals[name] in SAVING:
             session.send(Save(), name)
         else:
             told.append(name)

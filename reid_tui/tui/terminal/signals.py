@@ -8,11 +8,13 @@ import contextvars
 import signal
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.signals import SAVING, STOPPING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-TAKEN: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+TAKEN: Final = (*STOPPING, *SAVING)
 
 
 class Signals:

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from reid_tui.launch import ONE_SIGNAL_S
+from reid_tui.signals import ONE_SIGNAL_S, Haste
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.screens.quit import QuitScreen
@@ -141,7 +141,7 @@ async def test_diverged_and_left_is_3() -> None:
         assert rig.app.leaving.code == 3
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGXCPU", 152)])
 async def test_signals_save_and_leave(name: str, code: int) -> None:
     async with dashboard() as rig:
         rig.app.quitting.signalled(name)
@@ -151,10 +151,24 @@ async def test_signals_save_and_leave(name: str, code: int) -> None:
 
 
 async def test_a_second_signal_does_not_wait() -> None:
+    now = [100.0]
     async with dashboard(Script(obeys=False)) as rig:
+        rig.app.quitting._haste = Haste(lambda: now[0])
         rig.app.quitting.signalled("SIGINT")
         assert not rig.app._exit
-        rig.app.quitting._signalled_at -= ONE_SIGNAL_S
+        now[0] += ONE_SIGNAL_S
+        rig.app.quitting.signalled("SIGINT")
+        await ended(rig)
+
+
+async def test_the_signal_of_the_cpu_limit_comes_every_second() -> None:
+    async with dashboard(Script(obeys=False)) as rig:
+        for _ in range(3):
+            rig.app.quitting.signalled("SIGXCPU")
+        rig.app.quitting.signalled("SIGTERM")
+        assert not rig.app._exit
+        assert rig.script.sent[0] == cmd.Stop(save=True, reason="SIGXCPU")
+        assert rig.app.leaving.code == 152
         rig.app.quitting.signalled("SIGINT")
         await ended(rig)
 
@@ -237,7 +251,7 @@ async def test_a_run_that_lives_elsewhere_may_end_and_begin_again() -> None:
 async def test_one_signal_that_comes_twice_is_one() -> None:
     now = [100.0]
     async with dashboard(Script(obeys=False)) as rig:
-        rig.app.quitting._clock = lambda: now[0]
+        rig.app.quitting._haste = Haste(lambda: now[0])
         rig.app.quitting.signalled("SIGTERM")
         now[0] += 0.4
         rig.app.quitting.signalled("SIGTERM")

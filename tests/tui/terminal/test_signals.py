@@ -46,26 +46,35 @@ def test_the_loop_takes_them_and_what_comes_after_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("SIGTERM", cmd.Stop(save=True, reason="SIGTERM")), ("SIGUSR1", cmd.Save())]
+    ("name", "command"),
+    [
+        ("SIGTERM", cmd.Stop(save=True, reason="SIGTERM")),
+        ("SIGXCPU", cmd.Stop(save=True, reason="SIGXCPU")),
+        ("SIGUSR1", cmd.Save()),
+        ("SIGUSR2", cmd.Save()),
+    ],
 )
 def test_what_came_while_the_screen_closed_is_obeyed_without_it(name: str, command: cmd.Command) -> None:
     script = Script(obeys=False)
     ended = train_on(script, lambda: None, lambda: [name])
     assert script.sent == [command]
-    assert ended == (name if name == "SIGTERM" else None)
+    assert ended == (None if command == cmd.Save() else name)
 
 
 async def test_the_app_saves_and_leaves() -> None:
     async with dashboard(Script(obeys=False), host=Signalled()) as rig:
         os.kill(os.getpid(), signal.SIGUSR1)
         await rig.until(lambda: rig.script.sent == [cmd.Save()])
+        os.kill(os.getpid(), signal.SIGUSR2)
+        await rig.until(lambda: rig.script.sent[1:] == [cmd.Save()])
         os.kill(os.getpid(), signal.SIGTERM)
-        await rig.until(lambda: rig.script.sent[1:] == [cmd.Stop(save=True, reason="SIGTERM")])
+        await rig.until(lambda: rig.script.sent[2:] == [cmd.Stop(save=True, reason="SIGTERM")])
 
 
 async def test_a_viewer_saves_nothing_and_leaves() -> None:
     async with dashboard(Script(remote=True), host=Signalled()) as rig:
         os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR2)
         os.kill(os.getpid(), signal.SIGTERM)
         await rig.until(lambda: rig.app._exit)
         assert rig.script.sent == []
