@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
-from reid_tui.opening.loading import Loading, StopLoading
+from reid_tui.opening.loading import Loading, NothingLeft, StopLoading
 from reid_tui.opening.new import new
 from reid_tui.opening.record import begin_record, messages_kept
 from reid_tui.opening.repeated import repeated
+from reid_tui.opening.requeued import requeued
 from reid_tui.opening.resumed import resumed
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training.events import AnyEvent, Failed, Listener, Rewound, Stopped, Warned
@@ -71,6 +72,8 @@ def run_training(
 def _open(options: RunOptions, again: Replay | None, loading: Loading) -> Opening:
     if again is not None:
         return repeated(options, again, loading)
+    if options.resume_or_start is not None:
+        return requeued(options, options.resume_or_start, loading)
     return new(options, loading) if options.resume is None else resumed(options, loading)
 
 
@@ -131,10 +134,12 @@ def _listen(opening: Opening, recorder: Recorder, inbox: CommandBox, resources: 
 
 
 def _never_begun(error: StopLoading | Exception, step: int) -> AnyEvent:
-    """How a run ends that came to no first step; call it while the error is handled."""
+    """How it ends where no step was taken; call it while the error is handled."""
     match error:
         case StopLoading():
             return Stopped(step=step, reason=error.reason, saved=False)
+        case NothingLeft():
+            return error.end
         case ReidTuiError():
             return Failed(step=step, message=str(error), exit_code=error.exit_code)
     LOGGER.exception("training failed")

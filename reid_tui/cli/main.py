@@ -56,6 +56,7 @@ RUN_OPTIONS: Final = (
     Option("runs_dir", "DIR", "Where runs are kept.", "runs", "REID_TUI_RUNS"),
     Option("name", "NAME", "Of the run's folder, behind the time. [the data set]"),
     Option("resume", "RUN", "Go on with a run: its folder, its name, or latest."),
+    Option("resume_or_start", "NAME", "Go on with the run of this name, or begin it: for jobs that are queued again."),
     Option("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]"),
 )
 SCREEN_OPTIONS: Final = (
@@ -98,9 +99,11 @@ def run_options(values: dict[str, Any]) -> RunOptions:
             checked[option.name] = text
     config.parse_choice("data", checked["data"], ("auto", *config.DATASETS))
     config.parse_device(checked["device"])
-    if "name" in checked:
-        config.parse_name(checked["name"])
-    return RunOptions(**checked)
+    for name in {"name", "resume_or_start"} & checked.keys():
+        config.parse_name(checked[name], flag(name))
+    options = RunOptions(**checked)
+    config.check_one_beginning(options)
+    return options
 
 
 def screen_options(values: dict[str, Any]) -> ScreenOptions:
@@ -224,14 +227,14 @@ def train(
     """Train without a screen."""
     options = run_options(values)
     config.parse_choice("progress", progress, PROGRESS)
-    if replay is not None and options.resume is not None:
-        raise UsageError("--replay repeats a run from its start, --resume goes on with one; give one of the two")
+    config.check_one_beginning(options, replay)
     from reid_tui import headless
-    from reid_tui.runs.directory import check_writable, locate_run
+    from reid_tui.opening.place import check_place
+    from reid_tui.runs.directory import locate_run
     from reid_tui.runs.replay import Replay
 
     again = None if replay is None else Replay(locate_run(replay, Path(options.runs_dir)))
-    check_writable(Path(options.runs_dir))
+    check_place(options)
     return headless.train(options, as_json=as_json, progress=progress, again=again)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -126,21 +127,19 @@ def _missing(folder: Path) -> list[Path]:
 
 
 def create_run(runs_dir: Path, name: str) -> RunDirectory:
-    """Make the folder of a new run, `<YYYYmmdd-HHMMSS>-<name>`; a number is added when it is taken.
+    """Make the folder of a new run, `<YYYYmmdd-HHMMSS>-<name>`, with the next second that is free.
 
     Raises:
         RunError: the runs folder cannot be written to.
     """
     _checked(runs_dir)
-    stem = f"{time.strftime(STAMP)}-{name}"
-    number = 1
-    while True:
-        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
+    for moment in itertools.count(int(time.time())):
+        path = runs_dir / f"{time.strftime(STAMP, time.localtime(moment))}-{name}"
         try:
             path.mkdir(mode=PRIVATE_FOLDER)
             break
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise RunError(f"cannot make the run's folder {str(path)!r}: {reason(error)}") from error
     run = RunDirectory(path)
@@ -198,15 +197,27 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
         if not known:
             raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
         return known[0]
-    matches = [path for path in known if path.name == spec] or [
-        path for path in known if path.name.split("-", 2)[-1] == spec
-    ]
+    matches = [path for path in known if path.name == spec] or [path for path in known if _short(path) == spec]
     if len(matches) == 1:
         return matches[0]
     if matches:
         names = ", ".join(path.name for path in matches[:_NAMED]) + (", …" if len(matches) > _NAMED else "")
         raise RunError(f"{len(matches)} runs are named {spec!r}; say which, the newest is the first: {names}")
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
+
+
+def runs_named(name: str, runs_dir: Path) -> list[Path]:
+    """All runs by a name, whole or behind the time stamp, the one started last first; also those that still load.
+
+    Raises:
+        RunError: the runs folder cannot be read.
+    """
+    return [path for path in run_folders(runs_dir) if name in (path.name, _short(path))]
+
+
+def _short(path: Path) -> str:
+    """What follows the time stamp."""
+    return path.name.split("-", 2)[-1]
 
 
 def _is_run(folder: Path, *, begun: bool) -> bool:

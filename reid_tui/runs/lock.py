@@ -34,6 +34,21 @@ def holder(path: Path) -> int | None:
     return int(first) if first.isdecimal() else 0
 
 
+def check_free(path: Path) -> None:
+    """Leave the file as it is.
+
+    Raises:
+        RunError: a process holds the lock.
+    """
+    if (pid := holder(path)) is not None:
+        raise _held(path, str(pid))
+
+
+def _held(path: Path, pid: str) -> RunError:
+    who = pid if pid.strip("0") else "unknown"
+    return RunError(f"the run {path.parent.name!r} is being trained by process {who}; stop that one first")
+
+
 def told_socket(path: Path) -> Path | None:
     """Ask where the process that holds a run's lock listens; None where nobody does."""
     _, _, told = (_content_if_held(path) or b"").partition(b"\n")
@@ -79,12 +94,12 @@ class RunLock:
         try:
             _take(self._descriptor)
         except OSError as error:
-            holder = _first_line(os.pread(self._descriptor, _LARGEST, 0))
+            pid = _first_line(os.pread(self._descriptor, _LARGEST, 0))
             os.close(self._descriptor)
+            if isinstance(error, BlockingIOError):
+                raise _held(path, pid) from error
             raise RunError(
-                f"the run {path.parent.name!r} is being trained by process {holder or 'unknown'}; stop that one first"
-                if isinstance(error, BlockingIOError)
-                else f"cannot lock the run {str(path.parent)!r}: {error.strerror}; its file system has no locks, name "
+                f"cannot lock the run {str(path.parent)!r}: {error.strerror}; its file system has no locks, name "
                 "a folder on another one with --runs-dir"
             ) from error
         if not os.fstat(self._descriptor).st_nlink:

@@ -23,6 +23,8 @@ def made(runs: Path, name: str) -> RunDirectory:
 def test_private_and_two_in_one_second_do_not_collide(tmp_path: Path) -> None:
     one, two = made(tmp_path / "runs", "a"), made(tmp_path / "runs", "a")
     assert one.path != two.path
+    assert one.name.endswith("-a")
+    assert two.name.endswith("-a"), "found by its name too"
     for path in (one.path, one.checkpoints, one.embeddings):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert stat.S_IMODE(one.config.stat().st_mode) == 0o600
