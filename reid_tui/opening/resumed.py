@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, advice
 from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
@@ -84,7 +84,7 @@ def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDir
     try:
         tidy(run)
     except OSError as error:
-        raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
+        raise RunError(f"cannot write to the run {str(run.path)!r}: {advice(error, '')}") from error
     return run, lock
 
 

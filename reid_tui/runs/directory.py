@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reid_tui.errors import RunError, reason
+from reid_tui.errors import RunError, advice, why
 from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
 from reid_tui.runs.log_end import parsed, read_piece
 from reid_tui.runs.start import STAMP, started
@@ -69,6 +68,15 @@ class RunDirectory:
         """Snapshots of the map."""
         return self.path / "embeddings"
 
+    def make_folders(self) -> None:
+        """Make what is missing of its folders.
+
+        Raises:
+            OSError: one cannot be made.
+        """
+        for folder in (self.path, self.checkpoints, self.embeddings):
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
     def write_config(self, content: Mapping[str, Any]) -> None:
         """Write config.json.
 
@@ -112,7 +120,7 @@ def _checked(runs_dir: Path) -> list[Path]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise RunError(
-            f"cannot write to the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
+            f"cannot write to the runs folder {str(runs_dir)!r}: {why(error)}; name another with --runs-dir"
         ) from error
     return made
 
@@ -133,19 +141,19 @@ def create_run(runs_dir: Path, name: str) -> RunDirectory:
         RunError: the runs folder cannot be written to.
     """
     _checked(runs_dir)
-    for moment in itertools.count(int(time.time())):
-        path = runs_dir / f"{time.strftime(STAMP, time.localtime(moment))}-{name}"
+    moment = int(time.time())
+    while True:
+        run = RunDirectory(runs_dir / f"{time.strftime(STAMP, time.localtime(moment))}-{name}")
         try:
-            path.mkdir(mode=PRIVATE_FOLDER)
-            break
+            run.path.mkdir(mode=PRIVATE_FOLDER)
+            run.make_folders()
         except FileExistsError:
-            continue
+            moment += 1
         except OSError as error:
-            raise RunError(f"cannot make the run's folder {str(path)!r}: {reason(error)}") from error
-    run = RunDirectory(path)
-    run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
-    run.embeddings.mkdir(mode=PRIVATE_FOLDER)
-    return run
+            discard_empty(run)
+            raise RunError(f"cannot make the run's folder {str(run.path)!r}: {advice(error, '')}") from error
+        else:
+            return run
 
 
 def discard_empty(run: RunDirectory) -> None:
@@ -169,7 +177,7 @@ def run_folders(runs_dir: Path) -> list[Path]:
         return []
     except (OSError, ValueError) as error:
         raise RunError(
-            f"cannot read the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
+            f"cannot read the runs folder {str(runs_dir)!r}: {why(error)}; name another with --runs-dir"
         ) from error
     found = [
         folder
@@ -233,8 +241,8 @@ def tidy(run: RunDirectory) -> None:
     Raises:
         OSError: a folder cannot be written to.
     """
+    run.make_folders()
     for folder in (run.path, run.checkpoints, run.embeddings):
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         remove_temporaries(folder)
     for path in run.checkpoints.glob("step-*.safetensors"):
         if not os.path.lexists(path.with_suffix(".json")):

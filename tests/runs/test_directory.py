@@ -116,7 +116,10 @@ def test_a_full_disk_is_found_before_a_run_is_made(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_name_its_process(tmp_path: Path) -> None:
-    with limited_files(0), pytest.raises(RunError, match=r"cannot lock the run .*File too large; free some space, or"):
+    with (
+        limited_files(0),
+        pytest.raises(RunError, match=r"cannot lock the run .*File too large; allow larger files with 'ulimit -f', or"),
+    ):
         RunLock(tmp_path / "lock")
     RunLock(tmp_path / "lock").release()
 
