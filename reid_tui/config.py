@@ -108,7 +108,7 @@ def parse_choice(name: str, text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def parse_name(text: str) -> str:
+def parse_name(text: str, label: str = "--name") -> str:
     """Accept a run name that is safe as a folder's name.
 
     Raises:
@@ -116,7 +116,7 @@ def parse_name(text: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
         raise UsageError(
-            f"--name must be 1 to 64 letters, digits, '.', '_' or '-', not starting with '.' or '-', not {text!r}"
+            f"{label} must be 1 to 64 letters, digits, '.', '_' or '-', not starting with '.' or '-', not {text!r}"
         )
     return text
 
@@ -154,11 +154,26 @@ class RunOptions:
     runs_dir: str = "runs"
     name: str | None = None
     resume: str | None = None
+    resume_or_start: str | None = None
     eval_every: float | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were said, by name."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) != f.default}
+
+
+def check_one_beginning(options: RunOptions, replay: str | None = None) -> None:
+    """Refuse options that say in two ways which run it is to be.
+
+    Raises:
+        UsageError: they do.
+    """
+    ways = {"--replay": replay, "--resume": options.resume, "--resume-or-start": options.resume_or_start}
+    given = [name for name, value in ways.items() if value is not None]
+    if options.resume_or_start is not None and options.name is not None:
+        given.append("--name")
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} each say which run it is; give one of the two")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
-from reid_tui.opening.loading import Loading, StopLoading
+from reid_tui.opening.home import Home
+from reid_tui.opening.loading import Loading, NothingLeft, StopLoading
 from reid_tui.opening.new import new
 from reid_tui.opening.record import begin_record, messages_kept
 from reid_tui.opening.repeated import repeated
+from reid_tui.opening.requeued import requeued
 from reid_tui.opening.resumed import resumed
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training.events import AnyEvent, Failed, Listener, Rewound, Stopped, Warned
@@ -59,8 +62,9 @@ def run_training(
         try:
             opening = _open(options, again, Loading(recorder, inbox, resources, past))
             resources.enter_context(messages_kept(opening.run.log))
-            trainer = _begin(opening, recorder, inbox, steerable=steerable)
-            _listen(opening, recorder, inbox, resources)
+            listen = partial(_listen, opening, recorder, inbox, resources)
+            trainer = _begin(opening, Home(opening, recorder, listen), recorder, inbox, steerable=steerable)
+            listen()
             return _train(trainer, opening, recorder)
         except (StopLoading, Exception) as error:
             end = _never_begun(error, recorder.step)
@@ -71,13 +75,15 @@ def run_training(
 def _open(options: RunOptions, again: Replay | None, loading: Loading) -> Opening:
     if again is not None:
         return repeated(options, again, loading)
+    if options.resume_or_start is not None:
+        return requeued(options, options.resume_or_start, loading)
     return new(options, loading) if options.resume is None else resumed(options, loading)
 
 
-def _begin(opening: Opening, recorder: Recorder, inbox: CommandBox, *, steerable: bool) -> Trainer:
+def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, *, steerable: bool) -> Trainer:
     """Build the trainer, write down what it begins with, and tell what must be told of it."""
     try:
-        trainer = _build(opening, recorder, inbox, steerable=steerable)
+        trainer = _build(opening, home, recorder, inbox, steerable=steerable)
     except Exception:
         if opening.tells_refusal:
             begin_record(opening, recorder)
@@ -93,7 +99,7 @@ def _begin(opening: Opening, recorder: Recorder, inbox: CommandBox, *, steerable
     return trainer
 
 
-def _build(opening: Opening, emit: Listener, inbox: CommandBox, *, steerable: bool) -> Trainer:
+def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, steerable: bool) -> Trainer:
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
     from reid_tui.training.scoring import Scorer
@@ -102,7 +108,7 @@ def _build(opening: Opening, emit: Listener, inbox: CommandBox, *, steerable: bo
     config, dataset, run = opening.config, opening.dataset, opening.run
     learner = Learner(config, dataset.train, opening.device)
     scorer = Scorer(dataset, config, opening.device)
-    keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint)
+    keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
     trainer = Trainer(config, dataset, learner, scorer, keeper, emit, inbox, steerable=steerable, script=opening.script)
     if opening.checkpoint is not None:
         manifest, tensors = opening.checkpoint.manifest, opening.checkpoint.tensors
@@ -131,10 +137,12 @@ def _listen(opening: Opening, recorder: Recorder, inbox: CommandBox, resources: 
 
 
 def _never_begun(error: StopLoading | Exception, step: int) -> AnyEvent:
-    """How a run ends that came to no first step; call it while the error is handled."""
+    """How it ends where no step was taken; call it while the error is handled."""
     match error:
         case StopLoading():
             return Stopped(step=step, reason=error.reason, saved=False)
+        case NothingLeft():
+            return error.end
         case ReidTuiError():
             return Failed(step=step, message=str(error), exit_code=error.exit_code)
     LOGGER.exception("training failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from typing import Final
 
@@ -40,9 +41,31 @@ _FREE: Final = re.compile(r"of which ([\d.]+ \w+) is free")
 _NO_MEMORY: Final = re.compile(r"out of memory|(can't|cannot|unable to|not enough) .{0,20}memory", re.IGNORECASE)
 
 
-def reason(error: OSError | ValueError | RuntimeError) -> str:
-    """Why the system refused a path: in its own words, or in Python's for one that never reached it."""
+def why(error: OSError | ValueError | RuntimeError) -> str:
+    """What the system said, or Python for a path that never reached it."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "allow larger files with 'ulimit -f'",
+    errno.EACCES: "see that you may write there",
+    errno.EPERM: "see that you may write there",
+    errno.EROFS: "have the file system mounted for writing",
+    errno.ENOENT: "put the folder back",
+    errno.ENOTDIR: "put the folder back",
+    errno.EIO: "have the disk looked at",
+    errno.EMFILE: "allow more open files with 'ulimit -n'",
+    errno.ENFILE: "close some files",
+    errno.ESTALE: "mount the file system again",
+}
+
+
+def advice(error: OSError, then: str, joined: str = ", ") -> str:
+    """What the system said, what helps against it where we know that, and what comes then."""
+    more = joined.join(filter(None, (_REMEDIES.get(error.errno or 0), then)))
+    return f"{why(error)}; {more}" if more else why(error)
 
 
 def cause(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary
 from reid_tui.view.text import amount, duration, fixed, rate
-from reid_tui.view.wording import LogLine, log_line
+from reid_tui.view.wording import LogLine, last_words, log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,8 @@ class BarTalk:
 
 
 def _line(event: ev.AnyEvent) -> LogLine | None:
-    """The event in words; None for a failure too, which is the command's last line."""
-    return None if isinstance(event, ev.Failed) else log_line(event)
+    """The event in words; None too for what is the command's last line."""
+    return None if last_words(event) else log_line(event)
 
 
 def progress_text(event: ev.Progress, state: RunState) -> str:
@@ -225,8 +225,8 @@ def _conclude(end: ev.AnyEvent, state: RunState, again: Replay | None, console: 
     settle(out, _SETTLE_S)
     code = exit_code(end)
     with contextlib.suppress(OSError):
-        if isinstance(end, ev.Failed):
-            console.print(Text(f"reid-tui: {printable(end.message, 1000)}"), soft_wrap=True)
+        if words := last_words(end):
+            console.print(Text(f"reid-tui: {words}"), soft_wrap=True)
     verdict = again.verdict(end, state.started) if again else None
     if verdict is not None:
         code = code or (OK if verdict.equal else FAILURE)

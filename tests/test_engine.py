@@ -92,7 +92,7 @@ def test_what_is_refused_or_never_begins_leaves_no_folder(
         patch.setattr("reid_tui.runs.directory.RunDirectory.write_config", full)
         end = train(tmp_path / "runs", [], steps=1)
     assert isinstance(end, ev.Failed)
-    assert end.message.endswith("config.json': No space left on device")
+    assert end.message.endswith("config.json': No space left on device; free some space")
     assert not list((tmp_path / "runs").iterdir())
 
     def no_room(_path: Path) -> None:

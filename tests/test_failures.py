@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from reid_tui.cli import main as cli
 from reid_tui.config import RunOptions
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
-from reid_tui.errors import cause
+from reid_tui.errors import advice, cause
 from reid_tui.runs.log import read_events
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
@@ -180,3 +182,25 @@ def test_a_cause_is_one_line_of_a_readable_length(text: str) -> None:
     assert found.startswith("RuntimeError: ")
     assert "\n" not in found
     assert 14 < len(found) < 260
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.ENOSPC, "; free some space, then"),
+        (errno.EDQUOT, "; free some of your quota, then"),
+        (errno.EACCES, "; see that you may write there, then"),
+        (errno.EROFS, "; have the file system mounted for writing, then"),
+        (errno.ENOENT, "; put the folder back, then"),
+        (errno.EIO, "; have the disk looked at, then"),
+        (errno.EFBIG, "; allow larger files with 'ulimit -f', then"),
+        (errno.EINTR, "; then"),
+    ],
+)
+def test_advice_fits_the_error(code: int, remedy: str) -> None:
+    assert advice(OSError(code, os.strerror(code)), "then") == f"{os.strerror(code)}{remedy}"
+
+
+def test_advice_without_a_remedy() -> None:
+    assert advice(OSError("too large"), "") == "too large"
+    assert advice(OSError("too large"), "then") == "too large; then"

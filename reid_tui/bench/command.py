@@ -18,7 +18,7 @@ from reid_tui.bench.processes import Setup
 from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.bench.report import results_json, results_table, this_machine
 from reid_tui.data.idx.locate import places
-from reid_tui.errors import OK, TERMINATED, UsageError, reason
+from reid_tui.errors import OK, TERMINATED, UsageError, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def _temporary() -> tempfile.TemporaryDirectory[str]:
     try:
         return tempfile.TemporaryDirectory(prefix="reid-tui-bench-")
     except OSError as error:
-        raise UsageError(f"no folder for temporary files: {reason(error)}; name one with TMPDIR") from error
+        raise UsageError(f"no folder for temporary files: {why(error)}; name one with TMPDIR") from error
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import typer
 from reid_tui import __version__
 from reid_tui.cli import options as opt
 from reid_tui.cli.debug import DEBUG
-from reid_tui.config import RunOptions, ScreenOptions
+from reid_tui.config import RunOptions, ScreenOptions, check_one_beginning
 from reid_tui.errors import UsageError
 from reid_tui.signals import let_go
 from reid_tui.tui.terminal.look import check_terminal, decide_fps
@@ -43,6 +43,7 @@ def dashboard(
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
     resume: opt.Resume = None,
+    resume_or_start: opt.ResumeOrStart = None,
     runs_dir: opt.RunsDir = "runs",
     fps: opt.Fps = None,
     glyphs: opt.Glyphs = "auto",
@@ -65,6 +66,7 @@ def dashboard(
             let_go()
         return 0
     asked, screen = opt.picked(context, RunOptions), screen_options(context)
+    check_one_beginning(asked)
     from reid_tui.launch import Tether, tethered
 
     check_terminal(os.environ)

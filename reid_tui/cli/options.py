@@ -199,6 +199,16 @@ Resume = Annotated[
         autocompletion=complete_run,
     ),
 ]
+ResumeOrStart = Annotated[
+    str | None,
+    option(
+        "resume_or_start",
+        "NAME",
+        "Go on with the run of this name, or begin it: for jobs that are queued again.",
+        RUN,
+        lambda text: config.parse_name(text, "--resume-or-start"),
+    ),
+]
 Replay = Annotated[
     str | None,
     option(

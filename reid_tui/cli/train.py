@@ -6,8 +6,7 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from reid_tui.cli import options as opt
-from reid_tui.config import RunOptions
-from reid_tui.errors import UsageError
+from reid_tui.config import RunOptions, check_one_beginning
 
 ProgressKind = Literal["auto", "bar", "plain", "none"]
 
@@ -32,6 +31,7 @@ def train(
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
     resume: opt.Resume = None,
+    resume_or_start: opt.ResumeOrStart = None,
     replay: opt.Replay = None,
     runs_dir: opt.RunsDir = "runs",
     as_json: Annotated[bool, typer.Option("--json", help="Events on stdout, one JSON object a line.")] = False,
@@ -41,12 +41,13 @@ def train(
     ] = "auto",
 ) -> int:
     """Train without a screen."""
-    if replay is not None and resume is not None:
-        raise UsageError("--replay repeats a run from its start, --resume goes on with one; give one of the two")
+    options = opt.picked(context, RunOptions)
+    check_one_beginning(options, replay)
     from reid_tui import headless
-    from reid_tui.runs.directory import check_writable, locate_run
+    from reid_tui.opening.place import check_place
+    from reid_tui.runs.directory import locate_run
     from reid_tui.runs.replay import Replay
 
     again = None if replay is None else Replay(locate_run(replay, Path(runs_dir)))
-    check_writable(Path(runs_dir))
-    return headless.train(opt.picked(context, RunOptions), as_json=as_json, progress=progress, again=again)
+    check_place(options)
+    return headless.train(options, as_json=as_json, progress=progress, again=again)

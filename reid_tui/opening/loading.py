@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reid_tui.config import flag
 from reid_tui.errors import UsageError
 from reid_tui.training import commands as cmd
-from reid_tui.training.events import Listener, PhaseChanged
+from reid_tui.training.events import Finished, Listener, PhaseChanged
 
 if TYPE_CHECKING:
     import contextlib
@@ -24,6 +24,14 @@ class StopLoading(BaseException):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NothingLeft(Exception):  # noqa: N818  a run's end, not an error
+    """The run to go on with is finished."""
+
+    def __init__(self, end: Finished) -> None:
+        super().__init__(end.note)
+        self.end = end
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, advice
 from reid_tui.runs.log import EventLog
 from reid_tui.runs.log_end import LogEnd, read_end
 from reid_tui.runs.run_log import MessageFile
@@ -34,13 +34,13 @@ def begin_record(opening: Opening, recorder: Recorder) -> LogEnd:
     try:
         log = EventLog(run.events)  # first: what a crash left behind the last whole line hides it
     except OSError as error:
-        raise RunError(f"cannot write the log {str(run.events)!r}: {error.strerror}") from error
+        raise RunError(f"cannot write the log {str(run.events)!r}: {advice(error, '')}") from error
     last = read_end(run.events)
     try:
-        run.write_config(_content(opening))
+        run.write_config(config_content(opening))
     except OSError as error:
         log.close()
-        raise RunError(f"cannot write {str(run.config)!r}: {error.strerror}") from error
+        raise RunError(f"cannot write {str(run.config)!r}: {advice(error, '')}") from error
     recorder.keep(log, last.seq or 0, last.step or 0)
     return last
 
@@ -55,7 +55,7 @@ def messages_kept(path: Path) -> Iterator[None]:
     try:
         handler = MessageFile(path)
     except OSError as error:
-        raise RunError(f"cannot write the log {str(path)!r}: {error.strerror}") from error
+        raise RunError(f"cannot write the log {str(path)!r}: {advice(error, '')}") from error
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     try:
@@ -65,7 +65,8 @@ def messages_kept(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def _content(opening: Opening) -> dict[str, Any]:
+def config_content(opening: Opening) -> dict[str, Any]:
+    """What config.json says of a run."""
     from reid_tui.training.checkpoint import versions
 
     dataset = opening.dataset

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, advice
+from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
 from reid_tui.opening.same import check_same_data, check_same_run
@@ -18,7 +19,7 @@ from reid_tui.runs.snapshots import NewestPictures
 from reid_tui.runs.start import started
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
-from reid_tui.training.events import Listener, PhaseChanged, ends_run
+from reid_tui.training.events import Finished, Listener, PhaseChanged, ends_run, from_json
 
 if TYPE_CHECKING:
     import contextlib
@@ -37,6 +38,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     """Go on with a run, which is locked before anything in it is touched.
 
     Raises:
+        NothingLeft: it is finished, and whoever asks is content with that.
         ReidTuiError: there is no such run, another process has it, or it does not fit the options.
     """
     run, lock = _taken(options, loading.resources)
@@ -69,7 +71,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         started=started(run),
         asked=options.given(),
         checkpoint=checkpoint,
-        orders=tuple(_turned(options)),
+        orders=tuple(_turned(options, manifest)),
         passed_over=tuple(passed_over),
         tells_refusal=False,
     )
@@ -82,7 +84,7 @@ def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDir
     try:
         tidy(run)
     except OSError as error:
-        raise RunError(f"cannot write to the run {str(run.path)!r}: {error.strerror}") from error
+        raise RunError(f"cannot write to the run {str(run.path)!r}: {advice(error, '')}") from error
     return run, lock
 
 
@@ -98,21 +100,38 @@ def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, image
     step, total = manifest.state.step, total_steps(config, images)
     if step < total:
         return config
-    finished = read_end(run.events).mark == "finished"
-    if step == total and not finished:
+    finished = _finished(run)
+    if step == total and finished is None:
         return config  # its last evaluation is still to come
     per_epoch = steps_per_epoch(images, config.batch_size)
     more = f"--epochs above {step // per_epoch}" if config.epochs * per_epoch <= step else f"--steps above {step}"
     where = "is finished at" if finished else "has come to"
-    raise RunError(f"the run {run.name!r} {where} step {step}; give {more} to train it longer")
+    message = f"the run {run.name!r} {where} step {step}; give {more} to train it longer"
+    if finished is not None and options.resume_or_start is not None:
+        raise NothingLeft(dataclasses.replace(finished, note=message))
+    raise RunError(message)
 
 
-def _turned(options: RunOptions) -> list[Order]:
-    """Margin and learning rate given on a resume are commands like any other."""
+def _finished(run: RunDirectory) -> Finished | None:
+    """The end of a run that came to its last step."""
+    end = read_end(run.events)
+    try:
+        event = from_json(end.marked) if end.mark == "finished" else None
+    except ValueError:  # a damaged line
+        return None
+    return event if isinstance(event, Finished) else None
+
+
+def _turned(options: RunOptions, manifest: Manifest) -> list[Order]:
+    """Margin and learning rate given on a resume are commands like any other, where they say something new.
+
+    A job that is queued again repeats what it began with; what was turned meanwhile stays.
+    """
+    began = manifest.config if options.resume_or_start is not None else None
     orders = []
-    if options.margin is not None:
+    if options.margin is not None and options.margin not in (manifest.state.margin, began and began.margin):
         orders.append(Order(cmd.SetMargin(options.margin), "--margin"))
-    if options.lr is not None:
+    if options.lr is not None and options.lr not in (manifest.state.lr, began and began.lr):
         orders.append(Order(cmd.SetLearningRate(options.lr), "--lr"))
     return orders
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reid_tui.errors import RunError, reason
+from reid_tui.errors import RunError, advice, why
 from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
 from reid_tui.runs.log_end import parsed, read_piece
 from reid_tui.runs.start import STAMP, started
@@ -68,6 +68,15 @@ class RunDirectory:
         """Snapshots of the map."""
         return self.path / "embeddings"
 
+    def make_folders(self) -> None:
+        """Make what is missing of its folders.
+
+        Raises:
+            OSError: one cannot be made.
+        """
+        for folder in (self.path, self.checkpoints, self.embeddings):
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
     def write_config(self, content: Mapping[str, Any]) -> None:
         """Write config.json.
 
@@ -111,7 +120,7 @@ def _checked(runs_dir: Path) -> list[Path]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise RunError(
-            f"cannot write to the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
+            f"cannot write to the runs folder {str(runs_dir)!r}: {why(error)}; name another with --runs-dir"
         ) from error
     return made
 
@@ -126,27 +135,25 @@ def _missing(folder: Path) -> list[Path]:
 
 
 def create_run(runs_dir: Path, name: str) -> RunDirectory:
-    """Make the folder of a new run, `<YYYYmmdd-HHMMSS>-<name>`; a number is added when it is taken.
+    """Make the folder of a new run, `<YYYYmmdd-HHMMSS>-<name>`, with the next second that is free.
 
     Raises:
         RunError: the runs folder cannot be written to.
     """
     _checked(runs_dir)
-    stem = f"{time.strftime(STAMP)}-{name}"
-    number = 1
+    moment = int(time.time())
     while True:
-        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
+        run = RunDirectory(runs_dir / f"{time.strftime(STAMP, time.localtime(moment))}-{name}")
         try:
-            path.mkdir(mode=PRIVATE_FOLDER)
-            break
+            run.path.mkdir(mode=PRIVATE_FOLDER)
+            run.make_folders()
         except FileExistsError:
-            number += 1
+            moment += 1
         except OSError as error:
-            raise RunError(f"cannot make the run's folder {str(path)!r}: {reason(error)}") from error
-    run = RunDirectory(path)
-    run.checkpoints.mkdir(mode=PRIVATE_FOLDER)
-    run.embeddings.mkdir(mode=PRIVATE_FOLDER)
-    return run
+            discard_empty(run)
+            raise RunError(f"cannot make the run's folder {str(run.path)!r}: {advice(error, '')}") from error
+        else:
+            return run
 
 
 def discard_empty(run: RunDirectory) -> None:
@@ -170,7 +177,7 @@ def run_folders(runs_dir: Path) -> list[Path]:
         return []
     except (OSError, ValueError) as error:
         raise RunError(
-            f"cannot read the runs folder {str(runs_dir)!r}: {reason(error)}; name another with --runs-dir"
+            f"cannot read the runs folder {str(runs_dir)!r}: {why(error)}; name another with --runs-dir"
         ) from error
     found = [
         folder
@@ -198,15 +205,27 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
         if not known:
             raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
         return known[0]
-    matches = [path for path in known if path.name == spec] or [
-        path for path in known if path.name.split("-", 2)[-1] == spec
-    ]
+    matches = [path for path in known if path.name == spec] or [path for path in known if _short(path) == spec]
     if len(matches) == 1:
         return matches[0]
     if matches:
         names = ", ".join(path.name for path in matches[:_NAMED]) + (", …" if len(matches) > _NAMED else "")
         raise RunError(f"{len(matches)} runs are named {spec!r}; say which, the newest is the first: {names}")
     raise RunError(f"no run {spec!r} in {str(runs_dir)!r}; name a run's folder, its name, or 'latest'")
+
+
+def runs_named(name: str, runs_dir: Path) -> list[Path]:
+    """All runs by a name, whole or behind the time stamp, the one started last first; also those that still load.
+
+    Raises:
+        RunError: the runs folder cannot be read.
+    """
+    return [path for path in run_folders(runs_dir) if name in (path.name, _short(path))]
+
+
+def _short(path: Path) -> str:
+    """What follows the time stamp."""
+    return path.name.split("-", 2)[-1]
 
 
 def _is_run(folder: Path, *, begun: bool) -> bool:
@@ -222,8 +241,8 @@ def tidy(run: RunDirectory) -> None:
     Raises:
         OSError: a folder cannot be written to.
     """
+    run.make_folders()
     for folder in (run.path, run.checkpoints, run.embeddings):
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         remove_temporaries(folder)
     for path in run.checkpoints.glob("step-*.safetensors"):
         if not os.path.lexists(path.with_suffix(".json")):

@@ -5,16 +5,16 @@ The file's first line is the number of the process that holds it; what follows i
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from reid_tui.errors import RunError
+from reid_tui.errors import RunError, advice
 from reid_tui.files import PRIVATE_FILE, write_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.02
@@ -32,6 +32,21 @@ def holder(path: Path) -> int | None:
         return None
     first = _first_line(content)
     return int(first) if first.isdecimal() else 0
+
+
+def check_free(path: Path) -> None:
+    """Leave the file as it is.
+
+    Raises:
+        RunError: a process holds the lock.
+    """
+    if (pid := holder(path)) is not None:
+        raise _held(path, str(pid))
+
+
+def _held(path: Path, pid: str) -> RunError:
+    who = pid if pid.strip("0") else "unknown"
+    return RunError(f"the run {path.parent.name!r} is being trained by process {who}; stop that one first")
 
 
 def told_socket(path: Path) -> Path | None:
@@ -75,21 +90,22 @@ class RunLock:
         try:
             self._descriptor = os.open(path, flags, PRIVATE_FILE)
         except OSError as error:
-            raise RunError(f"cannot lock the run {str(path.parent)!r}: {error.strerror}") from error
+            raise RunError(f"cannot lock the run {str(path.parent)!r}: {advice(error, '')}") from error
         try:
             _take(self._descriptor)
         except OSError as error:
-            holder = _first_line(os.pread(self._descriptor, _LARGEST, 0))
+            pid = _first_line(os.pread(self._descriptor, _LARGEST, 0))
             os.close(self._descriptor)
+            if isinstance(error, BlockingIOError):
+                raise _held(path, pid) from error
             raise RunError(
-                f"the run {path.parent.name!r} is being trained by process {holder or 'unknown'}; stop that one first"
-                if isinstance(error, BlockingIOError)
-                else f"cannot lock the run {str(path.parent)!r}: {error.strerror}; its file system has no locks, name "
+                f"cannot lock the run {str(path.parent)!r}: {error.strerror}; its file system has no locks, name "
                 "a folder on another one with --runs-dir"
             ) from error
         if not os.fstat(self._descriptor).st_nlink:
             os.close(self._descriptor)
             raise RunError(f"the run {path.parent.name!r} has just been removed")
+        self._path = path
         self._folder = path.parent.resolve()
         self._first_line = f"{os.getpid()}\n".encode()
         try:
@@ -98,8 +114,8 @@ class RunLock:
         except OSError as error:
             os.close(self._descriptor)
             raise RunError(
-                f"cannot lock the run {str(path.parent)!r}: {error.strerror}; free some space, or name another folder "
-                "with --runs-dir"
+                f"cannot lock the run {str(path.parent)!r}: "
+                + advice(error, "name another folder with --runs-dir", joined=", or ")
             ) from error
 
     def tell(self, socket: Path) -> None:
@@ -115,6 +131,34 @@ class RunLock:
         """
         told = socket.name if socket.parent == self._folder else str(socket)
         os.pwrite(self._descriptor, os.fsencode(told) + b"\n", len(self._first_line))
+
+    def folder(self) -> Path | None:
+        """Where the locked file lies by now; None where it was removed.
+
+        Raises:
+            OSError: it was moved, and nobody says where to.
+        """
+        locked = os.fstat(self._descriptor)
+        if not locked.st_nlink:
+            return None
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._path.stat(), locked):
+                return self._path.parent
+        try:
+            there = Path(f"/proc/self/fd/{self._descriptor}").readlink()
+        except OSError as error:
+            raise OSError(errno.ENOENT, "the run's folder was moved") from error
+        return there.parent if there.name == self._path.name else None  # else the file alone was taken away
+
+    def renew(self) -> None:
+        """Lock a new file in the place of one that was removed.
+
+        Raises:
+            RunError: as from the start.
+        """
+        fresh = RunLock(self._path)
+        os.close(self._descriptor)
+        self._descriptor, self._folder = fresh._descriptor, fresh._folder
 
     def release(self) -> None:
         """Let others have it."""

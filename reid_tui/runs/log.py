@@ -7,7 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.files import PRIVATE_FILE
+from reid_tui.errors import advice
+from reid_tui.files import PRIVATE_FILE, write_all
 from reid_tui.runs.compact import compact
 from reid_tui.runs.flusher import Flusher
 from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run, from_json, to_line
@@ -76,11 +77,22 @@ class EventLog:
     def troubles(self) -> Iterator[tuple[str, str]]:
         """What went wrong without costing a line: code and message of a warning, each told once until it is mended."""
         if (error := self._flusher.new_error()) is not None:
-            yield "log_not_synced", f"the run's log is written, but not yet safe on the disk: {error.strerror or error}"
+            yield "log_not_synced", f"the run's log is written, but not yet safe on the disk: {advice(error, '')}"
         if self._too_long is not None and not self._too_long_told:
             self._too_long_told = True
-            reason = self._too_long.strerror or self._too_long
-            yield "log_too_long", f"the run's log could not be shortened: {reason}; it is tried again later"
+            told = advice(self._too_long, "it is tried again later")
+            yield "log_too_long", f"the run's log could not be shortened: {told}"
+
+    def go_on_at(self, path: Path) -> None:
+        """Go on in the file at a path: this one, which was moved there, or a new one with all that was told so far.
+
+        Raises:
+            OSError: the new one is not whole; this one goes on.
+        """
+        ours = os.fstat(self._descriptor)
+        if not ours.st_nlink:
+            self._turn_to(_copied(self._descriptor, ours.st_size, path))
+        self._path = path
 
     def close(self) -> None:
         """Close the file."""
@@ -94,11 +106,27 @@ class EventLog:
             self._too_long = error
             self._compact_at = self._size + self._budget // 8
             return
-        self._flusher.turn_to(shorter)
-        os.close(self._descriptor)
-        self._descriptor, self._size = shorter, size
+        self._turn_to(shorter)
+        self._size = size
         self._compact_at = max(self._budget, size + self._budget // 4)
         self._too_long, self._too_long_told = None, False
+
+    def _turn_to(self, descriptor: int) -> None:
+        self._flusher.turn_to(descriptor)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+
+
+def _copied(descriptor: int, size: int, path: Path) -> int:
+    """A descriptor of a file at `path` with the same content."""
+    copy = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        for position in range(0, size, _CHUNK):
+            write_all(copy, os.pread(descriptor, _CHUNK, position))
+    except OSError:
+        os.close(copy)
+        raise
+    return copy
 
 
 def read_events(path: Path) -> Iterator[AnyEvent]:

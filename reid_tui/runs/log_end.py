@@ -88,6 +88,8 @@ class LogEnd:
         """Unix seconds of the newest event that carries them."""
         self.mark: str | None = None
         """The newest event that tells whether training goes on."""
+        self.marked: dict[str, Any] = {}
+        """That event, as it stands in the log."""
         self.steered: str | None = None
         """The newest of start, pause, resume and divergence."""
         self.start: dict[str, Any] | None = None
@@ -116,7 +118,7 @@ class LogEnd:
         if self.time is None:
             self.time = number(event.get("time"))
         if self.mark is None and kind in _MARKS:
-            self.mark = kind
+            self.mark, self.marked = kind, event
         if self.steered is None and kind in _STEERED:
             self.steered = kind
         if step <= self._kept_to:

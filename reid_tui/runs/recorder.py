@@ -6,10 +6,12 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.errors import advice
 from reid_tui.training.events import Warned, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from reid_tui.runs.log import EventLog
     from reid_tui.training.events import AnyEvent, Listener
@@ -38,6 +40,15 @@ class Recorder:
         self._log = log
         self._seq = max(self._seq, last_seq)
         self.step = last_step
+
+    def go_on_at(self, path: Path) -> None:
+        """Write to the log at a path from now on, as `EventLog.go_on_at`.
+
+        Raises:
+            OSError: it goes on where it was.
+        """
+        if self._log is not None:
+            self._log.go_on_at(path)
 
     def __call__(self, event: AnyEvent) -> None:
         """Take an event of the trainer."""
@@ -74,8 +85,7 @@ class Recorder:
         if self._lost == 1:
             self._lost_since = event.step
             self._quiet_until = self._clock() + QUIET_S
-            reason = error.strerror or error
-            message = f"the run's log cannot be written: {reason}; training goes on, lines are lost"
+            message = f"the run's log cannot be written: {advice(error, 'training goes on, lines are lost')}"
             self._listener(self._stamped(Warned(step=event.step, code="log_failed", message=message)))
 
     def _tell_gap(self) -> None:

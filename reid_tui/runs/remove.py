@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, locate_run
-from reid_tui.runs.lock import RunLock, holder
+from reid_tui.runs.lock import RunLock, check_free
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,7 @@ def find_removable(spec: str, runs_dir: Path) -> Path:
     ours = run.config.exists() and any(item.exists() for item in (run.events, run.checkpoints, run.lock))
     if not in_runs_dir and not ours:
         raise RunError(f"{str(path)!r} does not look like a run: it lacks a config.json, or log and checkpoints")
-    if (pid := holder(run.lock)) is not None:
-        raise RunError(f"the run {path.name!r} is being trained by process {pid or 'unknown'}; stop that one first")
+    check_free(run.lock)
     return path
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
 
 from reid_tui.files import PRIVATE_FILE
 from reid_tui.text import printable_lines
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class MessageFile(logging.FileHandler):
@@ -25,6 +23,15 @@ class MessageFile(logging.FileHandler):
         path.touch(mode=PRIVATE_FILE)
         super().__init__(path, encoding="utf-8", errors="replace")
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message; to a new file where the one before was removed."""
+        with contextlib.suppress(OSError):
+            if self.stream is not None and not os.fstat(self.stream.fileno()).st_nlink:
+                Path(self.baseFilename).touch(mode=PRIVATE_FILE)
+                self.stream.close()
+                self.stream = self._open()
+        super().emit(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """A message and its traceback, without anything that a terminal would interpret."""

@@ -5,7 +5,6 @@ A checkpoint counts only when its manifest is there and agrees with the file. No
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import platform
@@ -98,7 +97,7 @@ def save_checkpoint(
     """
     content = safetensors.torch.save(tensors)
     if len(content) > LARGEST:
-        raise OSError(errno.EFBIG, f"{len(content)} bytes, at most {LARGEST} can be read again")
+        raise OSError(f"{len(content)} bytes, at most {LARGEST} can be read again")
     path = folder / f"step-{state.step:08d}.safetensors"
     beside = path.with_suffix(".json")
     before = _verified(beside)

@@ -14,6 +14,7 @@ from reid_tui.files import write_whole
 from reid_tui.training.checkpoint import TrainingState, manifests, prune, save_checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
@@ -30,8 +31,25 @@ _SNAPSHOT: Final = re.compile(r"step-(\d{8,12})\.npz")
 class Keeper:
     """Writes into a run's folders. Paths that it returns are relative to the run."""
 
-    def __init__(self, checkpoints: Path, embeddings: Path, config: RunConfig, data_fingerprint: str) -> None:
-        """Take the two folders of one run, both existing."""
+    def __init__(
+        self,
+        checkpoints: Path,
+        embeddings: Path,
+        config: RunConfig,
+        data_fingerprint: str,
+        home: Callable[[], Path] | None = None,
+    ) -> None:
+        """Take the two folders of one run, both existing.
+
+        Args:
+            checkpoints: one of them.
+            embeddings: the other.
+            config: of the run.
+            data_fingerprint: of the data set.
+            home: asked before each write where the run's folder lies by now, with both folders in it; it may raise
+                OSError. None: always where it lay.
+        """
+        self._home = home
         self._checkpoints = checkpoints
         self._embeddings = embeddings
         self._config = config
@@ -46,12 +64,17 @@ class Keeper:
         Raises:
             OSError: the disk did not take it; what was there before still is.
         """
+        self._go_home()
         path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason)
         try:
             prune(self._checkpoints, state.step)
         except OSError as error:  # the checkpoint is there; the next save tries again
             LOGGER.warning("an old checkpoint could not be removed: %s", error)
         return f"{self._checkpoints.name}/{path.name}"
+
+    def holds(self, step: int) -> bool:
+        """Whether a checkpoint of this step is there; it may have been removed."""
+        return (self._checkpoints / f"step-{step:08d}.json").is_file()
 
     def newest(self) -> str:
         """The newest checkpoint, by its manifest; empty where there is none."""
@@ -66,6 +89,7 @@ class Keeper:
         Raises:
             OSError: the disk did not take it.
         """
+        self._go_home()
         self._make_room(step)
         path = self._path(step)
         content = io.BytesIO()
@@ -74,6 +98,11 @@ class Keeper:
         if step not in self._moments:
             bisect.insort(self._moments, step)
         return f"{self._embeddings.name}/{path.name}"
+
+    def _go_home(self) -> None:
+        if self._home is not None:
+            folder = self._home()
+            self._checkpoints, self._embeddings = folder / self._checkpoints.name, folder / self._embeddings.name
 
     def _path(self, step: int) -> Path:
         return self._embeddings / f"step-{step:08d}.npz"

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.data.pairs import draw_epoch, steps_per_epoch
+from reid_tui.errors import advice, why
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import TrainingState
 from reid_tui.training.run_started import run_started
@@ -33,7 +34,7 @@ PROGRESS_LINES: Final = 20_000
 """About so many progress events in a long run."""
 SAVE_AGAIN_S: Final = 30.0
 """After a failed save."""
-_AGAIN: Final = f"free some space, it is tried again in {SAVE_AGAIN_S:.0f} s"
+_AGAIN: Final = f"it is tried again in {SAVE_AGAIN_S:.0f} s"
 _NEVER: Final = "the run ends without it"
 
 
@@ -263,7 +264,7 @@ class Trainer:
         try:
             path = self._keeper.snapshot(self._step, picture)
         except OSError as error:
-            self._warn("snapshot_failed", f"the map at step {self._step} could not be kept: {error.strerror}")
+            self._warn("snapshot_failed", f"the map at step {self._step} could not be kept: {advice(error, '')}")
         histogram = picture.evaluation.histogram
         split = self._scorer.split
         self._emit(
@@ -297,9 +298,9 @@ class Trainer:
         try:
             path = self._keeper.save({**self._learner.tensors(), **self._scorer.tensors()}, self.state(), reason)
         except OSError as error:
-            why = error.strerror or str(error)
-            self._save_again = time.monotonic() + SAVE_AGAIN_S, reason, why
-            self._warn("save_failed", f"the checkpoint at step {self._step} could not be saved: {why}; {then}")
+            self._save_again = time.monotonic() + SAVE_AGAIN_S, reason, why(error)
+            told = f"{why(error)}; {then}" if then == _NEVER else advice(error, then)
+            self._warn("save_failed", f"the checkpoint at step {self._step} could not be saved: {told}")
         else:
             self._saved = self._version()
             self._save_again = None
@@ -322,7 +323,7 @@ class Trainer:
         return self._step, self._learner.margin, self._learner.lr
 
     def _save_last(self, reason: str, then: str) -> bool:
-        return self._saved == self._version() or self.save(reason, then)
+        return (self._saved == self._version() and self._keeper.holds(self._step)) or self.save(reason, then)
 
     # Ends.
 
@@ -347,11 +348,11 @@ class Trainer:
         return event
 
     def _finish(self) -> ev.Finished | ev.Failed:
-        saved = self._save_last("finished", "free some space, it is tried again after the last evaluation")
+        self._save_last("finished", "it is tried again after the last evaluation")
         self.evaluate(everything=True)
         if self._inbox.told_to_stop:
             self._steering.obey(self)
-        if not saved and not self.save("finished", _NEVER):
+        if not self._save_last("finished", _NEVER):
             return self._save_lost()
         event = ev.Finished(
             step=self._step,

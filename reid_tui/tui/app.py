@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
-from reid_tui.runs.directory import RunDirectory, check_writable, locate_run
+from reid_tui.opening.place import check_place
+from reid_tui.runs.directory import RunDirectory, locate_run
 from reid_tui.runs.overview import newest_running
 from reid_tui.text import printable
 from reid_tui.tui.host import Host
@@ -56,9 +57,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     """
     hangup = Hangup()
     hangup.watch()
-    if options.resume:
-        locate_run(options.resume, Path(options.runs_dir))
-    check_writable(Path(options.runs_dir))
+    check_place(options)
     look = decide_look(screen, os.environ)
     prepare_textual(look, screen.fps)
     from reid_tui.tui.session import WorkerSession

@@ -92,6 +92,15 @@ def cleaned(event: _Kind) -> _Kind:
     return dataclasses.replace(event, **changed) if changed else event
 
 
+def last_words(event: AnyEvent | None) -> str:
+    """The line with which a command ends where an end needs one, else nothing; safe to print."""
+    match event:
+        case Failed(message=words) | Finished(note=words):
+            return printable(words, LONGEST)
+        case _:
+            return ""
+
+
 def scores_text(event: Evaluated) -> str:
     """The scores in the order in which the panel shows them."""
     return (
@@ -150,6 +159,8 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
         case Stopped():
             asked = "" if event.reason == "asked" else f" by {event.reason}"
             return "end", f"stopped{asked}{', saved' if event.saved else ', not saved'}"
+        case Finished(note=note) if note:
+            return "end", note
         case Finished():
             loss = f", last epoch's mean loss {fixed(event.loss, 4)}" if math.isfinite(event.loss) else ""
             return "end", f"finished after {count(event.steps)} steps in {duration(event.wall_s)}{loss}"

@@ -23,6 +23,8 @@ def made(runs: Path, name: str) -> RunDirectory:
 def test_private_and_two_in_one_second_do_not_collide(tmp_path: Path) -> None:
     one, two = made(tmp_path / "runs", "a"), made(tmp_path / "runs", "a")
     assert one.path != two.path
+    assert one.name.endswith("-a")
+    assert two.name.endswith("-a"), "found by its name too"
     for path in (one.path, one.checkpoints, one.embeddings):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
     assert stat.S_IMODE(one.config.stat().st_mode) == 0o600
@@ -114,7 +116,10 @@ def test_a_full_disk_is_found_before_a_run_is_made(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_name_its_process(tmp_path: Path) -> None:
-    with limited_files(0), pytest.raises(RunError, match=r"cannot lock the run .*File too large; free some space, or"):
+    with (
+        limited_files(0),
+        pytest.raises(RunError, match=r"cannot lock the run .*File too large; allow larger files with 'ulimit -f', or"),
+    ):
         RunLock(tmp_path / "lock")
     RunLock(tmp_path / "lock").release()
 

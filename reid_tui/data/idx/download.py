@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from urllib.request import Request
 
 from reid_tui.data.idx.format import IdxFile, read_idx
-from reid_tui.errors import DataError
+from reid_tui.errors import DataError, advice
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def fetch(
             _sync_folder(folder)
         except OSError as error:
             raise FetchError(
-                f"cannot store {printable(target, 400)}: {printable(error.strerror or error)}; free some space or "
-                "name another folder with --data-dir"
+                f"cannot store {printable(target, 400)}: "
+                + advice(error, "name another folder with --data-dir", joined=", or ")
             ) from error
         finally:
             with contextlib.suppress(OSError):

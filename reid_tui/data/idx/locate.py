@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from reid_tui.errors import DataError, reason
+from reid_tui.errors import DataError, why
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _folder(label: str, text: str) -> Path:
         return base
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
-            f"{label} {printable(text, 400)} cannot be used: {reason(error)}; name the folder that holds the files"
+            f"{label} {printable(text, 400)} cannot be used: {why(error)}; name the folder that holds the files"
         ) from error
     if not is_folder:
         raise DataError(f"{label} {printable(text, 400)} is not a folder; name the folder that holds the files")

@@ -9,9 +9,8 @@ from rich.text import Text
 
 from reid_tui.console import Patient
 from reid_tui.text import printable
-from reid_tui.training.events import Failed
 from reid_tui.view.summary import print_summary
-from reid_tui.view.wording import LONGEST
+from reid_tui.view.wording import LONGEST, last_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +42,8 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         name = printable(run.name if run else "the run", LONGEST)
         say(f"left {name} at step {state.step:,}; it goes on")
         return
-    if isinstance(state.ended, Failed):
-        say(printable(state.ended.message, LONGEST))
+    if words := last_words(state.ended):
+        say(words)
     elif state.started is not None and state.ended is not None and leaving.save_wanted:
         unsaved = [line for line in state.log if line.kind == "warning"][-1:]
         if getattr(state.ended, "saved", True) is False and unsaved:
