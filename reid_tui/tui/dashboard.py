@@ -31,6 +31,7 @@ from reid_tui.tui.terminal.backlog import Backlog
 from reid_tui.tui.terminal.signals import Signals
 from reid_tui.tui.terminal.title import TitleBar, terminal_title
 from reid_tui.tui.ticker import Ticker
+from reid_tui.tui.typed_ahead import Answered, TypedAhead
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from reid_tui.view.text import amount, plain
@@ -109,6 +110,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.signals = Signals(self._signalled)
         self._clock = clock
         self._title = TitleBar()
+        self._typed_ahead = TypedAhead(self, super().on_event)
         self._backlog = Backlog(self)
         for theme in themes.own_themes(look):
             self.register_theme(theme)
@@ -129,16 +131,31 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.begin_capture_print(self)
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
+        self._typed_ahead.start()
         self._ticker.start()
         self.call_after_refresh(self._begin)
         if self._host.takes_signals:
             self.signals.watch()
 
     async def on_event(self, event: events.Event) -> None:
-        """As Textual's, but what is pasted is one printable line: fields show it as it is."""
-        if isinstance(event, events.Paste) and not event.is_forwarded:
-            event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
-        await super().on_event(event)
+        """As Textual's, but keys wait for each other. What is pasted is one printable line: fields show it as it is.
+
+        A paste is text and no keys: without a field that takes it nothing happens.
+        """
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            if isinstance(event, events.Paste):
+                event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
+            await self._typed_ahead.take(event)
+        else:
+            await super().on_event(event)
+
+    async def on_answered(self, message: Answered) -> None:
+        """A key has been dealt with."""
+        await self._typed_ahead.answered(message)
+
+    def on_worker_state_changed(self) -> None:
+        """The command palette has found what it looked for."""
+        self._typed_ahead.changed()
 
     def on_print(self, event: events.Print) -> None:
         """What Python code prints while the screen is up goes where native code's output goes."""
