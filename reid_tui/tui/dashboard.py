@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 
 from reid_tui.files import write_whole
 from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
+from reid_tui.tui.bindings import bindings
 from reid_tui.tui.host import Host
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving.exit import Leaving
@@ -51,21 +51,12 @@ _FIRST_PAINT: Final = 0.05
 """Seconds that the first picture gets to reach the terminal: importing torch would hold it up."""
 
 
-def _bindings() -> list[BindingType]:
-    return [
-        Binding(name, key.action, key.title, show=False, priority=key.anywhere and name.startswith("ctrl+"))
-        for key in KEYS
-        for name in key.keys
-        if key.action != "command_palette"
-    ]
-
-
 class ReidTuiApp(App[None], inherit_bindings=False):
     """Shows one session. It never waits for the trainer, and the trainer never calls it."""
 
     TITLE = "reid-tui"
     CSS_PATH = "reid.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = _bindings()
+    BINDINGS: ClassVar[list[BindingType]] = bindings()
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ async def takes_picture(rig: Rig) -> None:
 
 
 async def opens_palette(rig: Rig) -> None:
-    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette")
+    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette" and "all panels again" in rig.text)
 
 
 async def detaches(rig: Rig) -> None:
@@ -160,6 +160,74 @@ async def test_key(name: str, action: str, tmp_path: Path) -> None:
         await CHECKS[action](rig)
 
 
+BELOW: dict[str, Callable[[int, int], int]] = {
+    "screen.log_lines(-1)": lambda page, most: 1,
+    "screen.log_pages(-1)": lambda page, most: page,
+    "screen.log_pages(-1000)": lambda page, most: most,
+    "screen.log_lines(1)": lambda page, most: most - 1,
+    "screen.log_pages(1)": lambda page, most: most - page,
+    "screen.log_pages(1000)": lambda page, most: 0,
+}
+"""How many newer lines stand below the log's window, by its height less one and by how many stand below the start."""
+
+
+@pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("log")])
+async def test_key_of_the_log(name: str, action: str) -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        log = rig.panel("log")
+
+        def below() -> int:
+            return int(str(log.border_subtitle or "0").split(" ")[0])
+
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: "message 99." in log.canvas.text)
+        log.focus()
+        page = log.canvas.size.height - 1
+        await rig.press("home")
+        await rig.until(below)
+        most = below()
+        await rig.press(*([name] if "-" not in action else ["end", name]))
+        await rig.until(lambda: below() == BELOW[action](page, most))
+
+
+@pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("map")])
+async def test_key_of_the_map(name: str, action: str) -> None:
+    async with dashboard() as rig:
+        await rig.press(name, "w")
+        await smooths(rig)
+        assert rig.main.controls.highlight is None
+        rig.panel("map").focus()
+        await rig.press(name)
+        await CHECKS[action](rig)
+
+
+def test_every_panel_with_keys_has_them_pressed() -> None:
+    assert {key.panel for key in KEYS} == {"", "log", "map"}
+    assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
+    async with dashboard(size=size) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.press("z", "5", "home")
+        await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
+        await rig.until(lambda: len(rig.panel("log").canvas.text.splitlines()) == size[1] - 5)
+        await rig.press("2", "right")
+        await rig.until(lambda: "T-shirt/top · 200 images" in rig.text)
+        await rig.press("z")
+        await rig.until(lambda: "4 numbers" in rig.text and rig.panel("map").has_focus)
+
+
+async def test_a_panel_that_comes_to_the_front_has_the_focus() -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.press("5", "home")
+        await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
+        await rig.press("4")
+        await rig.until(lambda: not rig.panel("numbers").display and rig.panel("log").has_focus)
+
+
 def test_commands_in_the_table_are_commands() -> None:
     known = {kind.__name__ for kind in cmd.Command.__args__}
     assert {name for key in KEYS for name in key.sends} <= known
@@ -193,6 +261,14 @@ async def test_palette_runs_an_action_of_the_screen() -> None:
         command = next(item for item in rig.app.get_system_commands(rig.main) if item.title == "Zoom")
         command.callback()
         await zooms(rig)
+
+
+async def test_palette_scrolls_the_log() -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: "message 99." in rig.panel("log").canvas.text)
+        await rig.press("ctrl+p", *"log: start", "enter")
+        await rig.until(lambda: "newer below" in rig.text)
 
 
 async def test_badge_follows_events_not_keys() -> None:
