@@ -213,6 +213,8 @@ class CommandRefused(Event):
 
     command: str
     reason: str
+    count: int = 1
+    """So many times within a second, the last of them at `step`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from reid_tui.config import parse_number
 from reid_tui.errors import UsageError
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.training.refusals import Refusals
 
 if TYPE_CHECKING:
     from reid_tui.training.channels import CommandBox, Order
@@ -30,17 +32,40 @@ class StopTraining(Exception):  # noqa: N818  a decision, not an error
         self.command = command
 
 
-class Signed:
-    """A listener that signs what it passes on while a command is carried out."""
+_CHANGES: Final = (
+    ev.Paused,
+    ev.Resumed,
+    ev.MarginChanged,
+    ev.LrChanged,
+    ev.CheckpointSaved,
+    ev.Diverged,
+    ev.Failed,
+    ev.Stopped,
+    ev.Finished,
+)
+"""What was refused before one of these stands before it."""
 
-    def __init__(self, listener: ev.Listener) -> None:
+
+class Signed:
+    """A listener that signs what it passes on while a command is carried out, and gathers refusals."""
+
+    def __init__(self, listener: ev.Listener, clock: Callable[[], float] = time.monotonic) -> None:
+        """Tell a listener; the clock counts steady seconds."""
         self._listener = listener
+        self.refusals = Refusals(listener, clock)
         self.origin = ""
         """Who gave the command; empty while the trainer goes by itself."""
 
     def __call__(self, event: ev.AnyEvent) -> None:
         """Pass an event on."""
-        self._listener(dataclasses.replace(event, origin=self.origin) if self.origin else event)
+        if self.origin:
+            event = dataclasses.replace(event, origin=self.origin)
+        if isinstance(event, ev.CommandRefused):
+            self.refusals.take(event)
+            return
+        if isinstance(event, _CHANGES):
+            self.refusals.tell(all_of_them=True)
+        self._listener(event)
 
 
 class Steered(Protocol):
@@ -91,6 +116,7 @@ class Steering:
             elif order is None:
                 order = self._inbox.get_nowait()
                 if order is None:
+                    self._emit.refusals.tell()
                     self._steps_granted = max(0, self._steps_granted - 1)
                     return
             if order is not None:
@@ -103,8 +129,12 @@ class Steering:
         return None if self._script is None or self._inbox.told_to_stop else self._script(step)
 
     def _wait(self, trainer: Steered) -> Order | None:
+        if (order := self._inbox.get_nowait()) is not None:
+            return order
+        self._emit.refusals.tell()
+        due = [seconds for seconds in (trainer.save_again_in(), self._emit.refusals.due_in()) if seconds is not None]
         self._watch.stop()
-        order = self._inbox.get(trainer.save_again_in())
+        order = self._inbox.get(min(due, default=None))
         self._watch.start()
         if order is None:
             trainer.save_if_due()

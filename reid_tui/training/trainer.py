@@ -172,8 +172,8 @@ class Trainer:
             return self._finish()
         except StopTraining as stop:
             return self._stop(stop.command)
-
-    # One step, and what is due after it.
+        finally:
+            self._emit.refusals.tell(all_of_them=True)
 
     def _train_step(self) -> None:
         epoch, index = divmod(self._step, self._per_epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 
 from reid_tui.files import write_whole
 from reid_tui.signals import SAVING
@@ -19,6 +19,7 @@ from reid_tui.text import printable
 from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
+from reid_tui.tui.bindings import bindings
 from reid_tui.tui.host import Host
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving.exit import Leaving
@@ -34,6 +35,7 @@ from reid_tui.tui.terminal.backlog import Backlog
 from reid_tui.tui.terminal.signals import Signals
 from reid_tui.tui.terminal.title import TitleBar, terminal_title
 from reid_tui.tui.ticker import Ticker
+from reid_tui.tui.typed_ahead import Answered, TypedAhead
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from reid_tui.view.text import amount, plain
@@ -53,21 +55,12 @@ _FIRST_PAINT: Final = 0.05
 """Seconds that the first picture gets to reach the terminal: importing torch would hold it up."""
 
 
-def _bindings() -> list[BindingType]:
-    return [
-        Binding(name, key.action, key.title, show=False, priority=key.anywhere and name.startswith("ctrl+"))
-        for key in KEYS
-        for name in key.keys
-        if key.action != "command_palette"
-    ]
-
-
 class ReidTuiApp(App[None], inherit_bindings=False):
     """Shows one session. It never waits for the trainer, and the trainer never calls it."""
 
     TITLE = "reid-tui"
     CSS_PATH = "reid.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = _bindings()
+    BINDINGS: ClassVar[list[BindingType]] = bindings()
 
     def __init__(
         self,
@@ -107,11 +100,15 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         )
         self._look = look
         self._pause_key = PauseKey()
+        self._told_of_help = False
+        self._toasted = ("", -math.inf)
+        """The newest toast, and when it came."""
         self._ticker = Ticker(self, self.pull, fps)
         self._main = MainScreen(self._ticker.hurry, rhythm(fps))
         self.signals = Signals(self._signalled)
         self._clock = clock
         self._title = TitleBar()
+        self._typed_ahead = TypedAhead(self, super().on_event)
         self._backlog = Backlog(self)
         for theme in themes.own_themes(look):
             self.register_theme(theme)
@@ -132,16 +129,39 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.begin_capture_print(self)
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
         self._restyle()
+        self._typed_ahead.start()
         self._ticker.start()
         self.call_after_refresh(self._begin)
         if self._host.takes_signals:
             self.signals.watch()
 
     async def on_event(self, event: events.Event) -> None:
-        """As Textual's, but what is pasted is one printable line: fields show it as it is."""
-        if isinstance(event, events.Paste) and not event.is_forwarded:
-            event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
-        await super().on_event(event)
+        """As Textual's, but keys wait for each other. What is pasted is one printable line: fields show it as it is.
+
+        A paste is text and no keys: without a field that takes it nothing happens.
+        """
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            if isinstance(event, events.Paste):
+                event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
+            await self._typed_ahead.take(event)
+        else:
+            await super().on_event(event)
+
+    async def on_answered(self, message: Answered) -> None:
+        """A key has been dealt with."""
+        await self._typed_ahead.answered(message)
+
+    def on_key(self, event: events.Key) -> None:
+        """What does nothing, such as a letter of another script, says once where the help is."""
+        if self._told_of_help or self.screen is not self._main or not event.is_printable:
+            return
+        if event.key not in self.screen.active_bindings:
+            self._told_of_help = True
+            self._toast("that key does nothing; ? shows the keys")
+
+    def on_worker_state_changed(self) -> None:
+        """The command palette has found what it looked for."""
+        self._typed_ahead.changed()
 
     def on_print(self, event: events.Print) -> None:
         """What Python code prints while the screen is up goes where native code's output goes."""
@@ -195,7 +215,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_toggle_pause(self) -> None:
         """Pause or go on."""
-        self._send(self._pause_key.pressed(paused=self.state.paused))
+        if self._steerable():
+            self._send(self._pause_key.pressed(paused=self.state.paused))
 
     def action_step(self) -> None:
         """One step."""
@@ -215,11 +236,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_type_margin(self) -> None:
         """An exact margin."""
-        self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
+        if self._steerable():
+            self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
 
     def action_type_lr(self) -> None:
         """An exact learning rate."""
-        self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
+        if self._steerable():
+            self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
 
     def action_help(self) -> None:
         """Every key."""
@@ -243,9 +266,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_stop(self) -> None:
         """End the run, wherever it lives, after asking."""
-        if self.leaving.ended is not None:
-            self._toast("the run has ended", "warning")
-        else:
+        ours = not self.session.remote and self.leaving.ended is None
+        if ours or self._steerable():
             self.quitting.stop(self.state.step)
 
     def action_detach(self) -> None:
@@ -296,10 +318,18 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._ticker.answered()
 
     def _send(self, command: Command) -> None:
+        if self._steerable():
+            self._post(command)
+
+    def _steerable(self) -> bool:
+        """Whether somebody takes commands; says why not."""
+        begun = self.state.started is not None
+        why = self.session.deaf or ("" if begun else "the run has not begun yet: it can be steered once it trains")
         if self.leaving.ended is not None:
-            self._toast("the run has ended", "warning")
-            return
-        self._post(command)
+            why = "the run has ended"
+        if why:
+            self._toast(why, "warning")
+        return not why
 
     def _post(self, command: Command, origin: str = HERE) -> None:
         self.session.send(command, origin)
@@ -314,7 +344,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._send(SetLearningRate(value))
 
     def _toast(self, text: str, severity: str = "information") -> None:
-        self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
+        """Show it, unless it is the one that still stands there."""
+        now = self._clock()
+        if text != self._toasted[0] or now - self._toasted[1] > _TOAST:
+            self._toasted = (text, now)
+            self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
 
     def _restyle(self) -> None:
         """Charts follow the theme."""

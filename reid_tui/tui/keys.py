@@ -7,11 +7,12 @@ from typing import Final, Literal
 
 from reid_tui.tui.layout import PANELS
 
-Group = Literal["training", "panels", "plots", "application"]
+Group = Literal["training", "panels", "plots", "log", "application"]
 GROUPS: Final[dict[Group, str]] = {
     "training": "Training",
     "panels": "Panels",
     "plots": "Plots",
+    "log": "Log, when focused",
     "application": "Application",
 }
 MARGIN_STEP: Final = 0.05
@@ -37,6 +38,18 @@ class Key:
     """A word for the footer; empty: not there."""
     anywhere: bool = False
     """Works in dialogs too."""
+    panel: str = ""
+    """One of `layout.PANELS`."""
+    panel_keys: tuple[str, ...] = ()
+    """Further ones, while that panel has the focus."""
+
+    def keys_in(self, panel: str) -> tuple[str, ...]:
+        """Those that belong to a panel, or with no name to the app."""
+        return self.keys if not panel else self.panel_keys if self.panel == panel else ()
+
+
+def _log(keys: tuple[str, ...], label: str, action: str, title: str, description: str) -> Key:
+    return Key((), label, action, title, description, "log", panel="log", panel_keys=keys)
 
 
 KEYS: Final = (
@@ -84,10 +97,34 @@ KEYS: Final = (
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
     Key(("escape",), "esc", "screen.back", "Back", "leave zoom or highlight", "panels"),
-    Key(("]",), "]", "screen.highlight(1)", "Next class", "highlight the next class", "plots"),
-    Key(("[",), "[", "screen.highlight(-1)", "Previous class", "highlight the class before", "plots"),
+    Key(
+        ("]",),
+        "], right",
+        "screen.highlight(1)",
+        "Next class",
+        "next class (right: in map)",
+        "plots",
+        panel="map",
+        panel_keys=("right",),
+    ),
+    Key(
+        ("[",),
+        "[, left",
+        "screen.highlight(-1)",
+        "Previous class",
+        "class before (left: in map)",
+        "plots",
+        panel="map",
+        panel_keys=("left",),
+    ),
     Key(("y",), "y", "screen.log_axis", "Logarithmic loss", "logarithmic loss axis", "plots"),
     Key(("w",), "w", "screen.smoothing", "Smoothing", "more smoothing, then less", "plots"),
+    _log(("up", "k"), "up, k", "screen.log_lines(-1)", "Log: older", "log: a line back"),
+    _log(("down", "j"), "down, j", "screen.log_lines(1)", "Log: newer", "log: a line on"),
+    _log(("pageup",), "page up", "screen.log_pages(-1)", "Log: page back", "log: a page back"),
+    _log(("pagedown",), "page down", "screen.log_pages(1)", "Log: page on", "log: a page on"),
+    _log(("home", "g"), "home, g", "screen.log_pages(-1000)", "Log: start", "log: to its start"),
+    _log(("end", "G"), "end, G", "screen.log_pages(1000)", "Log: end", "log: to its end"),
     Key(("S",), "S", "picture", "Picture", "picture of the screen", "application"),
     Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),

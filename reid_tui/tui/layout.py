@@ -75,10 +75,9 @@ def arrange(width: int, height: int, wish: Wish) -> Arrangement:
 
 def choose(wish: Wish, arrangement: Arrangement, name: str) -> Wish:
     """The wish after the number key of panel `name`: a tab comes to the front, any other panel hides or comes back."""
-    if wish.zoomed is not None:
-        return replace(wish, zoomed=name, hidden=wish.hidden - {name})
-    if name in arrangement.tabs or name not in arrangement.boxes:
-        return replace(wish, hidden=wish.hidden - {name}, tab=name if name != "numbers" else wish.tab)
+    if wish.zoomed is not None or name in arrangement.tabs or name not in arrangement.boxes:
+        zoomed = None if wish.zoomed is None else name
+        return replace(wish, zoomed=zoomed, hidden=wish.hidden - {name}, tab=name if name != "numbers" else wish.tab)
     if len(arrangement.boxes) == 1:
         return wish
     return replace(wish, hidden=wish.hidden | {name})

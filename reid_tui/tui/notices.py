@@ -64,7 +64,9 @@ def notices(events: Iterable[AnyEvent]) -> list[Notice]:
     by_key: dict[object, Notice] = {}
     for event in events:
         if (item := notice(event)) is not None:
-            key = type(event) if isinstance(event, (MarginChanged, LrChanged)) else item.text
+            key: object = type(event) if isinstance(event, (MarginChanged, LrChanged)) else item.text
+            if isinstance(event, CommandRefused):
+                key = event.command, event.reason
             by_key.pop(key, None)
             by_key[key] = item
     return list(by_key.values())[-MOST:]

@@ -140,7 +140,8 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             again = f"step {until} is taken again" if one else f"steps {event.step + 1} to {until} are taken again"
             return "run", f"went back to the checkpoint at step {event.step}: {again}"
         case CommandRefused():
-            return "refused", f"{event.command.replace('_', ' ')} refused: {event.reason}"
+            times = f" ({count(event.count)} times)" if event.count > 1 else ""
+            return "refused", f"{event.command.replace('_', ' ')} refused{times}: {event.reason}"
         case Warned():
             return "warning", event.message
         case Paused():

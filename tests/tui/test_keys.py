@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -13,7 +14,7 @@ from reid_tui.tui.keys import KEYS
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import QuitScreen
-from tests.tui.rig import Detachable, Rig, dashboard
+from tests.tui.rig import Detachable, Rig, Script, dashboard
 
 Check = Callable[[Rig], Awaitable[None]]
 
@@ -108,7 +109,7 @@ async def takes_picture(rig: Rig) -> None:
 
 
 async def opens_palette(rig: Rig) -> None:
-    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette")
+    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette" and "all panels again" in rig.text)
 
 
 async def detaches(rig: Rig) -> None:
@@ -172,6 +173,74 @@ async def test_a_picture_has_no_place_where_the_current_folder_was_removed(
         await rig.until(lambda: "cannot save the picture: No such file or directory" in " ".join(rig.text.split()))
 
 
+BELOW: dict[str, Callable[[int, int], int]] = {
+    "screen.log_lines(-1)": lambda page, most: 1,
+    "screen.log_pages(-1)": lambda page, most: page,
+    "screen.log_pages(-1000)": lambda page, most: most,
+    "screen.log_lines(1)": lambda page, most: most - 1,
+    "screen.log_pages(1)": lambda page, most: most - page,
+    "screen.log_pages(1000)": lambda page, most: 0,
+}
+"""How many newer lines stand below the log's window, by its height less one and by how many stand below the start."""
+
+
+@pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("log")])
+async def test_key_of_the_log(name: str, action: str) -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        log = rig.panel("log")
+
+        def below() -> int:
+            return int(str(log.border_subtitle or "0").split(" ")[0])
+
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: "message 99." in log.canvas.text)
+        log.focus()
+        page = log.canvas.size.height - 1
+        await rig.press("home")
+        await rig.until(below)
+        most = below()
+        await rig.press(*([name] if "-" not in action else ["end", name]))
+        await rig.until(lambda: below() == BELOW[action](page, most))
+
+
+@pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("map")])
+async def test_key_of_the_map(name: str, action: str) -> None:
+    async with dashboard() as rig:
+        await rig.press(name, "w")
+        await smooths(rig)
+        assert rig.main.controls.highlight is None
+        rig.panel("map").focus()
+        await rig.press(name)
+        await CHECKS[action](rig)
+
+
+def test_every_panel_with_keys_has_them_pressed() -> None:
+    assert {key.panel for key in KEYS} == {"", "log", "map"}
+    assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
+    async with dashboard(size=size) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.press("z", "5", "home")
+        await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
+        await rig.until(lambda: len(rig.panel("log").canvas.text.splitlines()) == size[1] - 5)
+        await rig.press("2", "right")
+        await rig.until(lambda: "T-shirt/top · 200 images" in rig.text)
+        await rig.press("z")
+        await rig.until(lambda: "4 numbers" in rig.text and rig.panel("map").has_focus)
+
+
+async def test_a_panel_that_comes_to_the_front_has_the_focus() -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.press("5", "home")
+        await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
+        await rig.press("4")
+        await rig.until(lambda: not rig.panel("numbers").display and rig.panel("log").has_focus)
+
+
 def test_commands_in_the_table_are_commands() -> None:
     known = {kind.__name__ for kind in cmd.Command.__args__}
     assert {name for key in KEYS for name in key.sends} <= known
@@ -207,6 +276,14 @@ async def test_palette_runs_an_action_of_the_screen() -> None:
         await zooms(rig)
 
 
+async def test_palette_scrolls_the_log() -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: "message 99." in rig.panel("log").canvas.text)
+        await rig.press("ctrl+p", *"log: start", "enter")
+        await rig.until(lambda: "newer below" in rig.text)
+
+
 async def test_badge_follows_events_not_keys() -> None:
     async with dashboard() as rig:
         rig.script._obeys = False
@@ -219,10 +296,71 @@ async def test_badge_follows_events_not_keys() -> None:
         await rig.until(lambda: "PAUSED" in rig.text)
 
 
-async def test_after_the_end_nothing_is_sent() -> None:
+async def ended(rig: Rig) -> str:
+    rig.script.emit(ev.Finished(step=40, reason="epochs", steps=40, wall_s=1, loss=0.1))
+    await rig.until(lambda: "DONE" in rig.text)
+    return "the run has ended"
+
+
+async def nobody_listens(rig: Rig) -> str:
+    rig.script.deaf = "only watching"
+    return "only watching"
+
+
+async def not_begun(rig: Rig) -> str:
+    assert "LOADING" in rig.text
+    return "the run has not begun yet"
+
+
+@pytest.mark.parametrize("bring", [ended, nobody_listens, not_begun])
+async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
+    bring: Callable[[Rig], Awaitable[str]],
+) -> None:
+    said: list[str] = []
+    now = [1000.0]
+    script = Script(remote=True)
+    async with dashboard(script, started=bring is not not_begun, clock=lambda: now[0]) as rig:
+        words = await bring(rig)
+        rig.app.notify = lambda text, **_: said.append(text)
+        palette = {command.title: command.callback for command in rig.app.get_system_commands(rig.main)}
+        for key in KEYS:
+            if key.sends and key.action != "quit":
+                said.clear()
+                now[0] += 10
+                palette[key.title]()
+                await rig.press(*key.keys, *key.keys, "w")
+                before = rig.main.controls.smoothing
+                await rig.until(lambda before=before: rig.main.controls.smoothing != before)
+                assert [text[: len(words)] for text in said] == [words], key.title
+                assert rig.app.screen is rig.main
+        assert script.sent == []
+
+
+async def test_what_is_said_is_said_again_when_it_is_gone() -> None:
+    now = [0.0]
+    async with dashboard(clock=lambda: now[0]) as rig:
+        said: list[str] = []
+        rig.app.notify = lambda text, **_: said.append(text)
+        await ended(rig)
+        said.clear()
+        for at in (1000.0, 1003.0, 1005.0):
+            now[0] = at
+            await rig.press("m", "w")
+            before = rig.main.controls.smoothing
+            await rig.until(lambda before=before: rig.main.controls.smoothing != before)
+        assert said == ["the run has ended"] * 2
+
+
+@pytest.mark.parametrize("name", ["ж", "Q", "k", "alt+b", "left_shift", "f5", "left"])
+async def test_a_key_that_does_nothing_says_once_where_the_help_is(name: str) -> None:
+    printable = len(name) == 1
     async with dashboard(notifications=True) as rig:
-        rig.script.emit(ev.Finished(step=40, reason="epochs", steps=40, wall_s=1, loss=0.1))
-        await rig.until(lambda: "DONE" in rig.text)
-        await rig.press("space", "s")
-        await rig.until(lambda: "the run has ended" in rig.text)
-        assert rig.script.sent == []
+        said: list[str] = []
+        rig.app.notify = lambda text, **_: said.append(text)
+        rig.app.post_message(Paste("жжж"))
+        await rig.press("?", name, "escape", "m", name, "escape", "w")
+        await rig.until(lambda: rig.main.controls.smoothing == 0.995)
+        assert said == []
+        await rig.press(name, name, "w")
+        await rig.until(lambda: rig.main.controls.smoothing == 0.0)
+        assert said == ["that key does nothing; ? shows the keys"] * printable

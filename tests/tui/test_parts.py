@@ -141,6 +141,8 @@ def test_toasts_are_few_and_the_last_of_a_kind() -> None:
     many = [ev.Warned(step=1, code="x", message=f"number {i}") for i in range(9)]
     assert len(notices(many)) == MOST
     assert notices([ev.Paused(step=1)]) == []
+    refused = [ev.CommandRefused(step=1, command="step", reason="no", count=count) for count in (1, 1200)]
+    assert [item.text for item in notices(refused)] == ["step refused (1,200 times): no"]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_a_long_change_gives_way_to_the_value() -> None:
 
 
 def test_every_key_once_and_in_the_readme_table() -> None:
-    names = [name for key in KEYS for name in key.keys]
+    names = [name for key in KEYS for name in key.keys + key.panel_keys]
     assert len(names) == len(set(names))
     table = markdown_table()
     assert all(key.description in table for key in KEYS)

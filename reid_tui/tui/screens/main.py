@@ -50,7 +50,8 @@ class MainScreen(Screen[None]):
         self.header = Header(rhythm.numbers)
         self.footer = Footer()
         charts = (LossPanel(rhythm.charts), MapPanel(rhythm.charts), DistancesPanel(rhythm.charts))
-        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), LogPanel(rhythm.numbers)))
+        self._log_panel = LogPanel(rhythm.numbers)
+        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
         self._changed = changed
         self._rhythm = rhythm
         self._identities = 0
@@ -99,8 +100,10 @@ class MainScreen(Screen[None]):
         self._control(replace(self.controls, highlight=chosen))
 
     def action_panel(self, name: str) -> None:
-        """Number keys."""
+        """Number keys. What has its place to itself has the focus too."""
         self._wish(choose(self.area.wish, self.area.arrangement, name))
+        if self.area.wish.zoomed or name in self.area.arrangement.tabs:
+            self._focus(name)
 
     def action_reset_panels(self) -> None:
         """Everything as at the start."""
@@ -113,6 +116,8 @@ class MainScreen(Screen[None]):
         if name not in self.area.arrangement.boxes:
             name = next(iter(self.area.arrangement.boxes), wish.tab)
         self._wish(replace(wish, zoomed=None if wish.zoomed else name))
+        if not wish.zoomed:
+            self._focus(name)
 
     def action_back(self) -> None:
         """Leave the zoom, else the highlight, else the focus."""
@@ -138,6 +143,19 @@ class MainScreen(Screen[None]):
         """The next amount of smoothing, after the last the first."""
         place = SMOOTHINGS.index(self.controls.smoothing)
         self._control(replace(self.controls, smoothing=SMOOTHINGS[(place + 1) % len(SMOOTHINGS)]))
+
+    def action_log_lines(self, by: int) -> None:
+        """Move the log's window."""
+        self._log_panel.move_window(lines=by)
+        self._changed()
+
+    def action_log_pages(self, by: int) -> None:
+        """Move it by as much as it shows."""
+        self._log_panel.move_window(pages=by)
+        self._changed()
+
+    def _focus(self, name: str) -> None:
+        self.set_focus(next(panel for panel in self.area.panels if panel.key == name))
 
     def _wish(self, wish: Wish) -> None:
         self.area.rearrange(wish)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from reid_tui.tui.bindings import bindings
 from reid_tui.tui.widgets.legend import Legend
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.map_chart import map_chart
@@ -11,6 +12,7 @@ from reid_tui.view.text import count
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from reid_tui.tui.frame import Frame
 
@@ -22,6 +24,7 @@ class MapPanel(Panel):
     """Drawn anew only for new embeddings, another highlight, size or theme."""
 
     key = "map"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("map")
 
     def __init__(self, interval: float) -> None:
         super().__init__(interval)
