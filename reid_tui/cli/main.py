@@ -278,17 +278,18 @@ def data(
     from rich.console import Console
     from rich.text import Text
 
+    from reid_tui.console import console_on
     from reid_tui.data import catalog, show
 
-    talk = Console(stderr=True, highlight=False)
+    talk = console_on(sys.stderr)
     with talk.status("looking for the data") as status:
         dataset = catalog.load(spec, data_dir, lambda text: status.update(Text(printable(text))))
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     console.print(show.facts(dataset))
     if shown:
         console.print()
         color = console.color_system is not None and not console.no_color
-        console.print(show.pairs(dataset, shown, seed_number, console.width, color=color))
+        console.print(show.pairs(dataset, shown, seed_number, Console().width, color=color))
     return 0
 
 
@@ -332,8 +333,7 @@ def list_runs(
             where = "--json" if as_json else "--runs-dir"
             raise UsageError(f"{where} stands before {context.invoked_subcommand!r}; put options behind the command")
         return 0
-    from rich.console import Console
-
+    from reid_tui.console import console_on
     from reid_tui.runs import overview
     from reid_tui.runs import table as show
 
@@ -341,7 +341,7 @@ def list_runs(
     if as_json:
         print(show.to_json(found))
     elif found:
-        show.print_runs(Console(highlight=False), found)
+        show.print_runs(console_on(sys.stdout), found)
     else:
         none = f"no run in {runs_dir!r} yet; start one with '{PROG} train' or name --runs-dir"
         print(f"{PROG}: {printable(none, 1000)}", file=sys.stderr)
