@@ -9,10 +9,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.cells import cell_len
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from reid_tui.console import Patient, console_on, say_at_once, settle
+from reid_tui.console import console_on, print_line, say_at_once, settle
 from reid_tui.engine import run_training
 from reid_tui.errors import DIVERGED, FAILURE, OK
 from reid_tui.opening.loading import StopLoading
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reid_tui.config import RunOptions
+    from reid_tui.console import Patient
     from reid_tui.runs.replay import Replay
 
 PLAIN_EVERY_S: Final = 10.0
 _SETTLE_S: Final = 1.0
 """That a terminal gets to take what is said last."""
+_BAR: Final = 6
+"""Cells that the bar itself needs, with a gap before and behind it."""
 _QUIET: Final = frozenset({"phase", "run"})
 
 
@@ -74,12 +78,9 @@ class PlainTalk:
         if isinstance(event, ev.Progress):
             if time.monotonic() >= self._due:
                 self._due = time.monotonic() + PLAIN_EVERY_S
-                self._print(progress_text(event, state))
+                print_line(self._console, progress_text(event, state))
         elif (line := _line(event)) is not None:
-            self._print(f"step {line.step}  {line.text}" if line.kind not in _QUIET else line.text)
-
-    def _print(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+            print_line(self._console, line.text, "" if line.kind in _QUIET else f"step {line.step}  ")
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -93,7 +94,6 @@ class BarTalk:
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}", markup=False),
             console=console,
             refresh_per_second=4,
@@ -106,19 +106,18 @@ class BarTalk:
     def tell(self, event: ev.AnyEvent, state: RunState) -> None:
         """Move the bar, or print a line above it."""
         if isinstance(event, ev.Progress):
-            numbers = f"loss {fixed(event.loss, 4)}  m {amount(event.margin)}  {rate(event.pairs_per_s)} pairs/s"
-            self._move(state, f"{numbers}  ETA {duration(state.eta_s)}")
+            self._move(state, _numbers(event, state, self._console.width - _BAR - cell_len(_label(state))))
             return
         line = _line(event)
         if line is not None and line.kind != "phase":
-            self._bar.console.print(Text(f"{line.step:>6}  {line.text}"))
+            print_line(self._console, line.text, f"{line.step:>6}  ")
         if isinstance(event, ev.PhaseChanged) and event.phase != "training":
             self._move(state, printable(event.detail) or f"{event.phase} …")
         elif ev.ends_run(event):
             self._move(state, state.badge.lower())
 
     def _move(self, state: RunState, numbers: str) -> None:
-        label = f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
+        label = _label(state)
         if self._task is None:
             self._task = self._bar.add_task(label, total=None, numbers=numbers)
         total = state.total_steps or None  # a bar that swings to and fro while the data is fetched
@@ -127,6 +126,20 @@ class BarTalk:
     def close(self) -> None:
         """Leave the bar as it stands."""
         self._bar.stop()
+
+
+def _label(state: RunState) -> str:
+    return f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
+
+
+def _numbers(event: ev.Progress, state: RunState, room: int) -> str:
+    """As many of the numbers as the room has cells for, each of them whole."""
+    steps, loss = f"{event.step}/{state.total_steps}", f"loss {fixed(event.loss, 4)}"
+    margin, left = f"m {amount(event.margin)}", f"ETA {duration(state.eta_s)}"
+    pace = f"{rate(event.pairs_per_s)} pairs/s"
+    choices = ((steps, loss, margin, pace, left), (steps, loss, margin, left), (steps, loss, left), (steps, loss))
+    texts = ["  ".join(parts) for parts in (*choices, (steps,))]
+    return next((text for text in texts if cell_len(text) <= room), "")
 
 
 def _line(event: ev.AnyEvent) -> LogLine | None:
@@ -176,7 +189,7 @@ class Follower:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             reason = f"stdout is gone ({error.strerror}); training goes on, the events are in the run's events.jsonl"
             with contextlib.suppress(OSError):
-                Patient(stderr=True).print(Text(f"reid-tui: {reason}"))
+                console_on(sys.stderr).print(Text(f"reid-tui: {reason}"))
 
 
 def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | None = None) -> int:
@@ -191,7 +204,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     Returns:
         The exit code.
     """
-    console = console_on(sys.stderr)
+    console = console_on(sys.stderr, waits=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)
     stopper = _stopper(inbox, follower, console)
@@ -218,7 +231,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
 def _conclude(end: ev.AnyEvent, state: RunState, again: Replay | None, console: Console, *, as_json: bool) -> int:
     """Say how it ended; gives the exit code."""
     settle(console, _SETTLE_S)
-    out = console if as_json else console_on(sys.stdout)
+    out = console if as_json else console_on(sys.stdout, waits=False)
     with contextlib.suppress(OSError):
         if state.started is not None:
             print_summary(state, out)
@@ -251,9 +264,12 @@ def exit_code(end: ev.AnyEvent) -> int:
             return FAILURE
 
 
-def _talk(progress: str, console: Console, *, as_json: bool) -> Talk:
+def _talk(progress: str, console: Patient, *, as_json: bool) -> Talk:
     if progress == "auto":
-        progress = "bar" if console.is_terminal else "none" if as_json else "plain"
+        progress = "bar" if console.animates else "none" if as_json else "plain"
+    elif progress == "bar" and not console.animates:
+        print_line(console, "reid-tui: --progress bar needs a terminal on stderr; taking plain")
+        progress = "plain"
     match progress:
         case "bar":
             return BarTalk(console)

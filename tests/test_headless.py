@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -13,12 +14,30 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from reid_tui.headless import Follower, NoTalk, _hangup_survivor, _stopper
+from reid_tui.cli.main import run
+from reid_tui.console import Patient
+from reid_tui.data import catalog
+from reid_tui.data.dataset import Dataset
+from reid_tui.headless import (
+    BarTalk,
+    Follower,
+    NoTalk,
+    PlainTalk,
+    _hangup_survivor,
+    _numbers,
+    _stopper,
+    _talk,
+)
+from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests
+from reid_tui.view.fold import fold
+from reid_tui.view.run_state import RunState
 from tests.faults import read_until
+from tests.view.samples import progress, started
 
 COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
 LOADING = ("starting torch", "looking for the data", "drawing pedestrians")
@@ -206,6 +225,61 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode in (130, 143)
     assert "stopped at once" in err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(("progress", "kind"), [("auto", BarTalk), ("bar", BarTalk), ("plain", PlainTalk)])
+def test_a_bar_moves_on_a_terminal_only(progress: str, kind: type, as_json: bool) -> None:
+    file = io.StringIO()
+    terminal, pipe = (Patient(file=file, force_terminal=yes, force_interactive=yes) for yes in (True, False))
+    talk = _talk(progress, terminal, as_json=as_json)
+    talk.close()
+    assert isinstance(talk, kind)
+    file.truncate(0)
+    talk = _talk(progress, pipe, as_json=as_json)
+    assert isinstance(talk, NoTalk if as_json and progress == "auto" else PlainTalk)
+    assert ("--progress bar needs a terminal" in file.getvalue()) == (progress == "bar")
+
+
+@pytest.mark.parametrize("progress", ["auto", "bar"])
+def test_nothing_moves_in_a_file_whatever_colour_is_wished_for(
+    progress: str, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    options = ["--steps", "2", "--batch-size", "16", "--device", "cpu", "--name", "n" * 64, "--progress", progress]
+    assert run(["train", "--runs-dir", str(tmp_path), *options]) == 0
+    told = capsys.readouterr()
+    assert "\x1b" not in told.err
+    assert "\x1b[1mended" in told.out
+    (started,) = [line for line in told.err.splitlines() if line.startswith("started")]
+    assert started.endswith("2 steps"), "whole, in a line"
+
+
+def test_a_narrow_bar_leaves_numbers_out_and_cuts_none() -> None:
+    event = progress(1234, loss=0.0969, margin=1.05)
+    state = fold(RunState(), [started(), event])
+    whole = _numbers(event, state, 500)
+    assert whole.split("  ")[:3] == ["1234/4690", "loss 0.0969", "m 1.05"]
+    for room in range(-5, len(whole) + 1):
+        shown = _numbers(event, state, room)
+        assert cell_len(shown) <= max(room, 0)
+        assert not shown or set(shown.split("  ")) <= set(whole.split("  "))
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+def test_what_stands_above_the_bar_is_broken_between_words(width: int) -> None:
+    file = io.StringIO()
+    talk = BarTalk(Patient(file=file, width=width, force_terminal=True, color_system=None))
+    changes = [ev.MarginChanged(step=1234, old=1 + i / 20, new=1.05 + i / 20, origin="attach 4242") for i in range(20)]
+    state = RunState()
+    for event in (started(), progress(7), *changes):
+        state = fold(state, [event])
+        talk.tell(event, state)
+    talk.close()
+    words = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", file.getvalue()).split()
+    assert sum(word == "4242" for word in words) == 20
+    assert all(f"{change.new:.2f}" in words for change in changes)
 
 
 def test_one_signal_that_comes_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

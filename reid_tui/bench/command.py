@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from rich.console import Console
-
 from reid_tui.bench.measurements import MEASUREMENTS
 from reid_tui.bench.processes import Setup
 from reid_tui.bench.rates import WARM_UP_STEPS
-from reid_tui.bench.report import results_json, results_table, this_machine
+from reid_tui.bench.report import print_results, results_json, this_machine
+from reid_tui.console import console_on, print_line
 from reid_tui.data.idx.locate import places
 from reid_tui.errors import OK, TERMINATED, UsageError, why
 
@@ -56,10 +55,10 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
     if unknown := [name for name in only if name not in MEASUREMENTS]:
         raise UsageError(f"--only must be one of {', '.join(MEASUREMENTS)}, not {unknown[0]!r}")
     places(data_dir)  # a screen that is measured would hide what is wrong with it
-    talk = Console(stderr=True, highlight=False)
+    talk = console_on(sys.stderr)
     results: list[Result] = []
     if warning := load_warning():
-        talk.print(warning, markup=False)
+        print_line(talk, warning)
     with _ended_by_sigterm(), _temporary() as folder:
         setup = Setup(
             rounds=rounds,
@@ -67,7 +66,7 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
             data=data,
             data_dir=data_dir,
             folder=Path(folder),
-            talk=lambda line: talk.print(line, markup=False),
+            talk=lambda line: print_line(talk, line),
         )
         for name, measure in MEASUREMENTS.items():
             if not only or name in only:
@@ -76,7 +75,7 @@ def run_bench(*, rounds: int, steps: int, only: tuple[str, ...], as_json: bool, 
     if as_json:
         sys.stdout.write(json.dumps(results_json(results, machine, rounds, steps)) + "\n")
     else:
-        Console().print(results_table(results, machine, rounds, steps))
+        print_results(console_on(sys.stdout), results, machine, rounds, steps)
     return OK
 
 

@@ -15,8 +15,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from reid_tui.console import print_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,22 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def results_table(results: Sequence[Result], machine: Machine, rounds: int, steps: int) -> Table:
+def print_results(console: Console, results: Sequence[Result], machine: Machine, rounds: int, steps: int) -> None:
+    """A table, and below it what was measured on."""
+    console.print(_table(results))
+    print_line(console, f"{machine}.")
+    print_line(console, f"Rounds: {rounds}, steps of a run: {steps}, A and B in turn.")
+    for result in results:
+        if result.note:
+            print_line(console, f"{result.note}.", f"{result.name}: ")
+
+
+def _table(results: Sequence[Result]) -> Table:
     """A row for each side of a result: minimum, median and maximum; then the median ratio A / B and the target."""
-    about = [f"{machine}.", f"Rounds: {rounds}, steps of a run: {steps}, A and B in turn."]
-    notes = [f"{result.name}: {result.note}." for result in results if result.note]
-    table = Table(title="reid-tui bench", caption="\n".join([*about, *notes]), caption_justify="left", box=SIMPLE_HEAD)
+    table = Table(title="reid-tui bench", box=SIMPLE_HEAD)
     for heading in ("what", "A, B", "min", "median", "max", "A / B", "target", "met"):
-        table.add_column(heading, justify="right" if heading in ("min", "median", "max", "A / B") else "left")
+        numeric = heading in ("min", "median", "max", "A / B")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     for result in results:
         ratios = result.ratios()
         what = Text(f"{result.what} [{result.unit}]")

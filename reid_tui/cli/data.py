@@ -1,5 +1,6 @@
 """`reid-tui data`: what is in a data set."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -27,15 +28,16 @@ def data(
     from rich.console import Console
     from rich.text import Text
 
+    from reid_tui.console import console_on
     from reid_tui.data import catalog, show
 
-    talk = Console(stderr=True, highlight=False)
+    talk = console_on(sys.stderr)
     with talk.status("looking for the data") as status:
         dataset = catalog.load(spec, data_dir, lambda text: status.update(Text(printable(text))))
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     console.print(show.facts(dataset))
     if pairs:
         console.print()
         color = console.color_system is not None and not console.no_color
-        console.print(show.pairs(dataset, pairs, seed, console.width, color=color))
+        console.print(show.pairs(dataset, pairs, seed, Console().width, color=color))
     return 0

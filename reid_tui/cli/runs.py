@@ -21,15 +21,14 @@ def list_runs(
     if context.invoked_subcommand is not None:
         refuse_typed_before(context, context.invoked_subcommand)
         return 0
-    from rich.console import Console
-
+    from reid_tui.console import console_on
     from reid_tui.runs import overview, table
 
     found = overview.list_runs(Path(runs_dir))
     if as_json:
         print(table.to_json(found))
     elif found:
-        table.print_runs(Console(highlight=False), found)
+        table.print_runs(console_on(sys.stdout), found)
     else:
         none = f"no run in {runs_dir!r} yet; start one with '{PROG} train' or name --runs-dir"
         print(f"{PROG}: {printable(none, 1000)}", file=sys.stderr)

@@ -8,12 +8,11 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from reid_tui import __version__
+from reid_tui.console import console_on
 from reid_tui.doctor.data_sets import data_rows
 from reid_tui.doctor.devices import device_rows, torch_rows
 from reid_tui.doctor.extras import extra_rows
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from rich.console import Console
+
 _STYLES: Final = {"ok": "green", "note": "yellow", "problem": "bold red"}
 _LONGEST: Final = 1000
-_WIDEST: Final = 10_000
 
 
 def run_doctor(runs_dir: Path, data_dir: str | None, *, as_json: bool) -> int:
@@ -46,12 +46,12 @@ def run_doctor(runs_dir: Path, data_dir: str | None, *, as_json: bool) -> int:
     Returns:
         The exit code: 1 where a row is a problem.
     """
-    with Console(stderr=True, highlight=False).status("asking torch and its devices"):
+    with console_on(sys.stderr).status("asking torch and its devices"):
         rows = examine(runs_dir, data_dir)
     if as_json:
         sys.stdout.write(to_json(rows) + "\n")
     else:
-        print_rows(Console(highlight=False), rows)
+        print_rows(console_on(sys.stdout), rows)
     return FAILURE if count(rows, "problem") else OK
 
 
@@ -102,7 +102,7 @@ def to_json(rows: Sequence[Row]) -> str:
 
 
 def print_rows(console: Console, rows: Sequence[Row]) -> None:
-    """Print the table and what it adds up to. Into a pipe it is as wide as it has to be."""
+    """Print the table and what it adds up to."""
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(no_wrap=True)
@@ -112,13 +112,9 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
         if row.remedy:
             finding.append("\nremedy: ", "bold").append(printable(row.remedy, _LONGEST))
         table.add_row(Text(printable(row.topic)), Text(row.status, _STYLES[row.status]), finding)
-    if console.is_terminal:
+    with console.capture() as captured:
         console.print(table)
-    else:
-        console.width = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
-        with console.capture() as captured:
-            console.print(table)
-        console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    console.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     problems, notes = count(rows, "problem"), count(rows, "note")
     told = f"{problems or 'no'} problem{'' if problems == 1 else 's'}, {notes or 'no'} note{'' if notes == 1 else 's'}"
     console.print(Text(told, "bold red" if problems else "bold"))

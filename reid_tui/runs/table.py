@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from reid_tui.console import WIDEST, print_line
 from reid_tui.text import printable
 from reid_tui.view.text import UNKNOWN, amount, count, fixed
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 COLUMNS: Final = ("run", "state", "data", "steps", "loss", "mAP", "margin", "age", "size")
 DROPPED: Final = ("data", "size", "margin", "age", "loss", "mAP", "steps")
 """In this order where the terminal is too narrow for all."""
-_WIDEST: Final = 10_000
 _LEFT: Final = ("run", "state", "data")
 _COLORS: Final = {"running": "green", "paused": "yellow", "failed": "red", "crashed": "red", "diverged": "red"}
 _AGES: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -56,12 +56,10 @@ def _as_object(run: RunSummary) -> dict[str, Any]:
 
 
 def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
-    """Print the table. Into a pipe it is as wide as it has to be; on a narrow terminal columns are left out."""
+    """Print the table; where the console is too narrow for it columns are left out."""
     columns = list(COLUMNS)
     table = _table(runs, columns)
     left_out = []
-    if not console.is_terminal:
-        console.width = _width(console, table)
     for name in DROPPED:
         if _width(console, table) <= console.width:
             break
@@ -71,12 +69,12 @@ def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
     console.print(table)
     if left_out:
         note = f"not shown for want of width: {', '.join(left_out)}; --json has everything"
-        console.print(Text(note, style="dim"))
+        print_line(console, note, style="dim")
 
 
 def _width(console: Console, table: Table) -> int:
     """Cells that the table needs so that nothing in it is cut or folded."""
-    return Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
+    return Measurement.get(console, console.options.update(width=WIDEST), table).maximum
 
 
 def _table(runs: Sequence[RunSummary], columns: Sequence[str]) -> Table:

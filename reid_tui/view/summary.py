@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from reid_tui.console import print_line
 from reid_tui.text import printable
 from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from reid_tui.view.run_state import RunState
 
 _SHOWN_CHANGES: Final = 8
+_COPIED: Final = ("ended", "checkpoint", "run", "to go on")
+"""Rows with paths and commands: where they are too long the terminal breaks them, and copying them gives them whole."""
 
 
 def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -> list[tuple[str, str]]:
@@ -60,11 +63,15 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
 
 
 def print_summary(state: RunState, console: Console, run_dir: str = "") -> None:
-    """Print the closing table. Long values are not broken by us, so that a path or a command can be copied whole."""
+    """Print the closing table."""
     rows = summary_rows(state, run_dir)
     width = max((len(label) for label, _ in rows), default=0)
     for label, value in rows:
-        console.print(Text.assemble((f"{label:<{width}}", "bold"), "  ", value), soft_wrap=True)
+        head = f"{label:<{width}}  "
+        if label in _COPIED:
+            console.print(Text.assemble((head, "bold"), value), soft_wrap=True)
+        else:
+            print_line(console, value, head, head_style="bold")
 
 
 def _how_it_ended(state: RunState) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import math
 import signal
@@ -16,8 +18,9 @@ from reid_tui.bench import command as run
 from reid_tui.bench import measurements
 from reid_tui.bench.processes import Setup
 from reid_tui.bench.processes import run as run_process
-from reid_tui.bench.report import Machine, Result, Side, percentile, results_json, results_table, this_machine
+from reid_tui.bench.report import Machine, Result, Side, percentile, print_results, results_json, this_machine
 from reid_tui.bench.terminal import Terminal
+from reid_tui.console import console_on
 from reid_tui.errors import OK, TERMINATED, ReidTuiError, UsageError
 from reid_tui.training.events import AnyEvent, Progress
 
@@ -60,7 +63,7 @@ def test_percentiles() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_says_it_all(width: int) -> None:
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    console.print(results_table([PACE, LATENCY], MACHINE, rounds=3, steps=1000))
+    print_results(console, [PACE, LATENCY], MACHINE, rounds=3, steps=1000)
     console.file.close()
     text = console.export_text()
     for part in (
@@ -78,6 +81,14 @@ def test_the_table_says_it_all(width: int) -> None:
     ):
         assert part in text
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_where_there_is_no_terminal_nothing_is_folded() -> None:
+    file = io.StringIO()
+    noted = dataclasses.replace(PACE, note=" ".join(["a long note"] * 30))
+    print_results(console_on(file), [noted], MACHINE, rounds=3, steps=1000)
+    assert f"{noted.name}: {noted.note}.\n" in file.getvalue()
+    assert f"{noted.what} [{noted.unit}]" in file.getvalue()
 
 
 def test_the_json_object_has_every_value() -> None:
@@ -100,7 +111,7 @@ def test_the_json_object_has_every_value() -> None:
 def test_no_values_are_no_numbers() -> None:
     nothing = Result(name="x", what="x", unit="ms", a=Side("a", ()), target="", met=False)
     assert results_json([nothing], MACHINE, 1, 60)["results"][0]["a"]["median"] is None
-    Console(quiet=True).print(results_table([nothing], MACHINE, 1, 60))
+    print_results(Console(quiet=True), [nothing], MACHINE, 1, 60)
 
 
 def test_the_machine_is_described(tmp_path: Path) -> None:

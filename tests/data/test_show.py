@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from reid_tui.data import show
+from reid_tui.cli.main import run
+from reid_tui.data import catalog, show
 from reid_tui.data.dataset import Dataset, ImageSet
 from reid_tui.data.pairs import draw_epoch
 
@@ -104,6 +105,20 @@ def test_pairs_wrap_to_the_width(width: int, rows: int) -> None:
 
 def test_no_color_leaves_no_escape(people_set: Dataset) -> None:
     assert "\x1b" not in text(show.pairs(people_set, 2, 0, 80, color=False), 80)
+
+
+@pytest.mark.parametrize("wish", ["", "1"])
+def test_the_command_in_a_pipe_folds_nothing_and_moves_nothing(
+    wish: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = " ".join(["a long source"] * 20)
+    monkeypatch.setenv("FORCE_COLOR", wish)
+    monkeypatch.setattr(catalog, "load", lambda *_: replace(grey_set(), source=source))
+    assert run(["data", "tiny", "--pairs", "1"]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert f"{source}\n" in told.out
+    assert ("\x1b[" in told.out) == bool(wish), "colour where colour is wished for"
 
 
 def test_no_pairs_is_nothing() -> None:

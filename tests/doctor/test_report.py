@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from reid_tui.console import console_on
 from reid_tui.doctor import report
 from reid_tui.doctor.report import print_rows, run_doctor, to_json, told
 from reid_tui.doctor.rows import Row, from_error
@@ -28,7 +29,8 @@ ROWS = [
 
 def printed(width: int, rows: list[Row] = ROWS, *, terminal: bool = True) -> str:
     out = io.StringIO()
-    print_rows(Console(file=out, width=width, force_terminal=terminal, highlight=False, no_color=True), rows)
+    on_terminal = Console(file=out, width=width, force_terminal=True, highlight=False, no_color=True)
+    print_rows(on_terminal if terminal else console_on(out), rows)
     return out.getvalue()
 
 

@@ -78,12 +78,17 @@ def test_a_running_run_names_its_process_and_an_empty_one_shows_dashes(
 
 
 def test_a_pipe_gets_whole_names_and_a_narrow_terminal_fewer_columns(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = f"20260101-000000-{'n' * 64}"
     made(tmp_path, name)
     assert run(["runs", "--runs-dir", str(tmp_path)]) == 0
-    assert name in capsys.readouterr().out
+    whole = capsys.readouterr().out
+    assert name in whole
+    assert whole.split()[: len(show.COLUMNS)] == list(show.COLUMNS)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run(["runs", "--runs-dir", str(tmp_path)]) == 0
+    assert re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out) == whole
     lines = printed(tmp_path, 110)
     assert lines[0].split() == ["run", "state", "steps", "mAP"]
     assert "data, size, margin, age, loss; --json has everything" in lines[-1]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
+from rich.console import Console
 
 from reid_tui.training.events import (
     CheckpointSaved,
@@ -17,7 +19,7 @@ from reid_tui.training.events import (
 from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows, trend
 from reid_tui.view.run_state import RunState
-from reid_tui.view.summary import summary_rows
+from reid_tui.view.summary import print_summary, summary_rows
 from tests.view.samples import evaluated, progress, started
 
 UNKNOWN, MINUS = "\u2013", "\u2212"
@@ -140,6 +142,22 @@ def test_the_way_on_can_be_pasted_into_a_shell_whatever_the_folder_is_called() -
     saved = CheckpointSaved(step=0, path="c", seconds=0.1, reason="asked")
     rows = dict(summary_rows(fold(RunState(), [start, saved])))
     assert rows["to go on"] == "reid-tui train --resume 'runs/a b; $(touch c)'"
+
+
+def test_the_summary_on_a_narrow_terminal_breaks_no_number_and_in_a_file_nothing() -> None:
+    turns = [MarginChanged(step=1000 + i, old=1 + i / 20, new=1.05 + i / 20) for i in range(8)]
+    state = fold(RunState(), [*BASE, *turns, Stopped(step=2000, reason="SIGTERM", saved=True)])
+    rows = summary_rows(state)
+    for width in (80, 60, 40):
+        file = io.StringIO()
+        print_summary(state, Console(file=file, width=width, force_terminal=True, color_system=None))
+        assert file.getvalue().split() == [word for label, text in rows for word in f"{label} {text}".split()]
+        for line in file.getvalue().splitlines():
+            assert len(line) <= width or line.startswith(("ended", "checkpoint", "run", "to go on"))
+        assert "reid-tui train --resume 20261123-101500-calm" in file.getvalue(), "to be copied"
+    file = io.StringIO()
+    print_summary(state, Console(file=file, width=40))
+    assert len(file.getvalue().splitlines()) == len(rows)
 
 
 def test_summary_of_other_ends() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from reid_tui.console import Patient
+from reid_tui.console import console_on, print_line
 from reid_tui.text import printable
 from reid_tui.view.summary import print_summary
 from reid_tui.view.wording import LONGEST, last_words
@@ -29,7 +30,7 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         failure: what broke the screen itself; None where nothing did.
         elsewhere: whether another process trains the run; None where it was this one.
     """
-    talk = Patient(stderr=True, highlight=False)
+    talk = console_on(sys.stderr)
 
     def say(line: str) -> None:
         with contextlib.suppress(OSError):
@@ -40,7 +41,8 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
         say(f"the screen failed ({printable(failure or 'no reason')}){where}")
     if elsewhere and leaving.ended is None:
         name = printable(run.name if run else "the run", LONGEST)
-        say(f"left {name} at step {state.step:,}; it goes on")
+        with contextlib.suppress(OSError):
+            print_line(talk, f"reid-tui: left {name} at step {state.step:,}; it goes on")
         return
     if words := last_words(state.ended):
         say(words)
@@ -50,4 +52,4 @@ def tell(state: RunState, leaving: Leaving, run: Path | None, *, failure: str | 
             say(unsaved[0].text)
     if state.started is not None:
         with contextlib.suppress(OSError):
-            print_summary(state, Patient(highlight=False), str(run or ""))
+            print_summary(state, console_on(sys.stdout), str(run or ""))
