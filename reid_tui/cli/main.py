@@ -62,6 +62,7 @@ SCREEN_OPTIONS: Final = (
     Option("fps", "N", "Most repaints a second; auto is 10, and 4 over SSH.", "auto"),
     Option("glyphs", "KIND", "auto, braille, block or ascii.", "auto"),
     Option("color", "KIND", "auto, truecolor, 256, 16 or none.", "auto"),
+    Option("theme", "NAME", "auto, dark, light, or a theme of Textual's, such as nord.", "auto", "REID_TUI_THEME"),
     Option("on_hangup", "WHAT", "When the terminal goes away: continue training, or stop after saving.", "continue"),
 )
 ATTACH_OPTIONS: Final = tuple(option for option in SCREEN_OPTIONS if option.name != "on_hangup")
@@ -114,6 +115,7 @@ def screen_options(values: dict[str, Any]) -> ScreenOptions:
         fps=decide_fps(None if asked == "auto" else config.parse_whole("fps", asked), os.environ),
         glyphs=config.parse_choice("glyphs", values["glyphs"], config.GLYPHS),
         color=config.parse_choice("color", values["color"], config.COLORS),
+        theme=config.parse_choice("theme", values["theme"], config.THEMES),
         on_hangup=config.parse_choice("on_hangup", values.get("on_hangup", config.HANGUPS[0]), config.HANGUPS),
         mouse=not values["no_mouse"],
         exit_when_done=values["exit_when_done"],
