@@ -28,6 +28,33 @@ PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
 HANGUPS: Final = get_args(HangupName)
 COLORS: Final = get_args(ColorName)
+THEMES: Final = (
+    "auto",
+    "dark",
+    "light",
+    "ansi-dark",
+    "ansi-light",
+    "atom-one-dark",
+    "atom-one-light",
+    "catppuccin-frappe",
+    "catppuccin-latte",
+    "catppuccin-macchiato",
+    "catppuccin-mocha",
+    "dracula",
+    "flexoki",
+    "gruvbox",
+    "monokai",
+    "nord",
+    "rose-pine",
+    "rose-pine-dawn",
+    "rose-pine-moon",
+    "solarized-dark",
+    "solarized-light",
+    "textual-dark",
+    "textual-light",
+    "tokyo-night",
+)
+"""Our own two, and Textual's, which is not imported for their names."""
 LARGEST_ALL_PAIRS: Final = 2048
 """Batch size up to which all pairs among its images are formed: 8.4 million."""
 FEW_IDENTITIES: Final = 20
@@ -293,6 +320,8 @@ class ScreenOptions:
     """Repaints a second, what `auto` stands for already settled."""
     glyphs: str = "auto"
     color: str = "auto"
+    theme: str = "auto"
+    """One of `THEMES`."""
     mouse: bool = True
     exit_when_done: bool = False
     on_hangup: str = "continue"

@@ -18,7 +18,8 @@ from reid_tui.errors import DataError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches: more threads only wait for each other
 
-for _name in ("COLUMNS", "LINES"):
+os.environ["XDG_STATE_HOME"] = os.devnull  # what a person chose is neither read nor changed
+for _name in ("COLUMNS", "LINES", "REID_TUI_THEME"):
     os.environ.pop(_name, None)  # a worker of pytest-xdist has them, and whoever has them is deaf to a terminal's size
 
 REQUIRE_REAL = "REID_TUI_REQUIRE_REAL"

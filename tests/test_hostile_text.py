@@ -48,12 +48,14 @@ TEXTUAL: Final = frozenset(
         "CSI ?l",
         "CSI H",
         "CSI m",
+        "CSI n",
         "CSI t",
+        "OSC 11",
         "OSC 2",
         "OSC 22",
     }
 )
-"""Kinds of sequences that it writes by itself, with our title."""
+"""Kinds of sequences that it writes by itself, with our title and our question for the background."""
 NOBODY: Final = 2**30
 """No process has this number."""
 

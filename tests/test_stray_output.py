@@ -70,6 +70,6 @@ def test_it_is_in_the_runs_log_and_panel_5_and_nowhere_else_on_the_screen(tmp_pa
     (log,) = tmp_path.glob("*/run.log")
     for text in IN_LOG:
         assert text in log.read_bytes()
-    assert {kind for kind in shown.kinds if kind.startswith("OSC")} <= {"OSC 2", "OSC 22"}
+    assert {kind for kind in shown.kinds if kind.startswith("OSC")} <= {"OSC 11", "OSC 2", "OSC 22"}
     assert "0x9b" not in shown.kinds
     assert not any(kind.startswith("0xdc") for kind in shown.kinds)

@@ -25,7 +25,8 @@ ROWS: Final = 40
 _READ_BYTES: Final = 2**18
 _GRACE_S: Final = 20.0
 _HIDDEN: Final = ("COLUMNS", "LINES", "NO_COLOR", "TMUX", "STY", "SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")
-_SEEN: Final = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+_SEEN: Final = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8", "REID_TUI_THEME": "dark"}
+"""With its theme set, the terminal is not asked for its background, which nobody would answer."""
 
 
 class Chunk(NamedTuple):

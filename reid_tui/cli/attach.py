@@ -28,6 +28,7 @@ def attach(
     fps: opt.Fps = None,
     glyphs: opt.Glyphs = "auto",
     color: opt.Color = "auto",
+    theme: opt.Theme = "auto",
     no_mouse: opt.NoMouse = False,
     exit_when_done: opt.ExitWhenDone = False,
 ) -> int:

@@ -48,6 +48,7 @@ def dashboard(
     fps: opt.Fps = None,
     glyphs: opt.Glyphs = "auto",
     color: opt.Color = "auto",
+    theme: opt.Theme = "auto",
     on_hangup: opt.OnHangup = "continue",
     no_mouse: opt.NoMouse = False,
     exit_when_done: opt.ExitWhenDone = False,

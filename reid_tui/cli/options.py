@@ -236,6 +236,18 @@ Fps = Annotated[
 ]
 Glyphs = Annotated[config.GlyphsName, choice("glyphs", "KIND", f"{', '.join(config.GLYPHS)}.", SCREEN, config.GLYPHS)]
 Color = Annotated[config.ColorName, choice("color", "KIND", f"{', '.join(config.COLORS)}.", SCREEN, config.COLORS)]
+Theme = Annotated[
+    str,
+    option(
+        "theme",
+        "NAME",
+        "auto, dark, light, or a theme of Textual's, such as nord.",
+        SCREEN,
+        lambda text: config.parse_choice("theme", text, config.THEMES),
+        autocompletion=words(*config.THEMES),
+        envvar="REID_TUI_THEME",
+    ),
+]
 OnHangup = Annotated[
     config.HangupName,
     choice(

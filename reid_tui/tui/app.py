@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from reid_tui.text import printable
 from reid_tui.tui.host import Host
 from reid_tui.tui.leaving.guard import Guard
 from reid_tui.tui.leaving.scrollback import tell
+from reid_tui.tui.remembered import remember_theme
+from reid_tui.tui.terminal.background import decide_theme
 from reid_tui.tui.terminal.descriptors import Descriptors, redirected
 from reid_tui.tui.terminal.hangup import Hangup, train_on
 from reid_tui.tui.terminal.look import decide_look, prepare_textual
@@ -58,8 +61,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     hangup = Hangup()
     hangup.watch()
     check_place(options)
-    look = decide_look(screen, os.environ)
-    prepare_textual(look, screen.fps)
+    look = prepare(screen)
     from reid_tui.tui.session import WorkerSession
 
     session = WorkerSession(options)
@@ -88,12 +90,22 @@ def run_attached(
     hangup = Hangup()
     hangup.watch()
     path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir, begun=False)
-    look = decide_look(screen, os.environ)
-    prepare_textual(look, screen.fps)
+    look = prepare(screen)
     from reid_tui.tui.attached import AttachedSession
 
     session = AttachedSession(RunDirectory(path), read_only=read_only)
     return _Showing(session, screen, look, hangup, tether, runs_dir=path.parent, run=path).until_left()
+
+
+def prepare(screen: ScreenOptions) -> Look:
+    """Find out how the screen may look, and import Textual accordingly."""
+    theme, answer = decide_theme(screen.theme, os.environ)
+    look = replace(decide_look(screen, os.environ), theme=theme)
+    prepare_textual(look, screen.fps)
+    from reid_tui.tui.terminal.before_textual import hand_over
+
+    hand_over(answer)
+    return look
 
 
 class _Showing(Host):
@@ -173,6 +185,10 @@ class _Showing(Host):
     def picture_folder(self) -> Path:
         """The run's, once it has one."""
         return self._run or Path.cwd()
+
+    def theme_chosen(self, name: str) -> None:
+        """For the next time too."""
+        remember_theme(name)
 
     def closing(self) -> None:
         """A terminal that nobody reads would hold up the screen's last bytes, and the process with them, for ever."""

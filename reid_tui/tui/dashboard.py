@@ -112,7 +112,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._backlog = Backlog(self)
         for theme in themes.own_themes(look):
             self.register_theme(theme)
-        self.theme = themes.default_theme(look)
+        first = themes.first_theme(look)
+        self.theme = first if first in self.available_themes else themes.DARK.name
         self._style = themes.chart_style(self.current_theme, self.theme_variables, look)
         self.set_class(look.colors == "none", "-colorless")
 
@@ -127,7 +128,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Show the empty dashboard first, then let the trainer import what it needs."""
         self.begin_capture_print(self)
-        self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self.theme_changed_signal.subscribe(self, lambda theme: self._theme_chosen(theme.name))
         self._restyle()
         self._typed_ahead.start()
         self._ticker.start()
@@ -288,6 +289,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             if key.action != "command_palette":
                 yield SystemCommand(key.title, f"{key.description} ({key.label})", self._runner(key.action))
         yield SystemCommand("Theme", "choose the colours", self.action_change_theme)
+        yield SystemCommand("Theme of the terminal", "light or dark as its background", self._follow_terminal)
 
     def _runner(self, action: str) -> Callable[[], None]:
         def run() -> None:
@@ -349,6 +351,15 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if text != self._toasted[0] or now - self._toasted[1] > _TOAST:
             self._toasted = (text, now)
             self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
+
+    def _theme_chosen(self, name: str) -> None:
+        """Only a person changes it while the screen is up."""
+        self._restyle()
+        self._host.theme_chosen(themes.choice(name))
+
+    def _follow_terminal(self) -> None:
+        self._host.theme_chosen("auto")
+        self._toast("from the next start on the theme follows the terminal's background")
 
     def _restyle(self) -> None:
         """Charts follow the theme."""

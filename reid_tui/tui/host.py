@@ -28,5 +28,8 @@ class Host:
     def started(self, event: RunStarted) -> None:
         """The run has a name."""
 
+    def theme_chosen(self, name: str) -> None:
+        """A person chose a theme, of `config.THEMES`."""
+
     def closing(self) -> None:
         """The app begins to close."""

@@ -87,9 +87,16 @@ def own_themes(look: Look) -> tuple[Theme, Theme]:
     return (_DARK_256, _LIGHT_256) if look.colors == "256" else (DARK, LIGHT)
 
 
-def default_theme(look: Look) -> str:
-    """Terminals with sixteen colours or none keep their own palette."""
-    return DARK.name if look.colors in ("truecolor", "256") else "ansi-dark"
+def first_theme(look: Look) -> str:
+    """Textual's name of the one to begin with. Terminals with sixteen colours or none keep their own palette."""
+    if look.theme not in ("dark", "light"):
+        return look.theme
+    return f"reid-{look.theme}" if look.colors in ("truecolor", "256") else f"ansi-{look.theme}"
+
+
+def choice(name: str) -> str:
+    """What stands for a theme of Textual's among `config.THEMES`."""
+    return name.removeprefix("reid-")
 
 
 def chart_style(theme: Theme, variables: dict[str, str], look: Look) -> ChartStyle:

@@ -144,7 +144,9 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "trian")[0] == 2
 
 
-@pytest.mark.parametrize(("option", "value"), [("--fps", "0"), ("--glyphs", "emoji"), ("--color", "pink")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--fps", "0"), ("--glyphs", "emoji"), ("--color", "pink"), ("--theme", "pink")]
+)
 def test_screen_options(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, option, value)[0] == 2
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input, Static
 
+from reid_tui.config import THEMES
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.tui.host import Host
 from reid_tui.tui.screens.number import NumberScreen
-from reid_tui.tui.terminal.look import Look
+from reid_tui.tui.terminal.look import Colors, Look
 from reid_tui.tui.widgets.legend import Legend
 from tests.tui.rig import Rig, dashboard
 
@@ -130,6 +133,49 @@ async def test_other_themes_work(theme: str) -> None:
         rig.app.theme = theme
         rig.script.train(1)
         await rig.until(lambda: "41/4,690" in rig.text)
+
+
+@pytest.mark.parametrize(
+    ("theme", "colors", "first"),
+    [
+        ("dark", "truecolor", "reid-dark"),
+        ("light", "truecolor", "reid-light"),
+        ("light", "256", "reid-light"),
+        ("light", "16", "ansi-light"),
+        ("dark", "none", "ansi-dark"),
+        ("nord", "truecolor", "nord"),
+        ("no such theme", "truecolor", "reid-dark"),
+    ],
+)
+async def test_the_first_theme(theme: str, colors: Colors, first: str) -> None:
+    async with dashboard(look=Look(colors, "braille", theme)) as rig:
+        assert rig.app.theme == first
+        assert rig.app._style.dark is ("dark" in first or first == "nord")
+
+
+class Remembers(Host):
+    def __init__(self) -> None:
+        self.chosen: list[str] = []
+
+    def theme_chosen(self, name: str) -> None:
+        self.chosen.append(name)
+
+
+async def test_a_theme_chosen_in_the_palette_is_told_on() -> None:
+    host = Remembers()
+    async with dashboard(host=host) as rig:
+        for words, name in (("reid-light", "light"), ("nord", "nord"), ("ansi-light", "ansi-light")):
+            rig.app.action_change_theme()
+            await rig.press(*words, "enter")
+            await rig.until(lambda name=name: host.chosen[-1:] == [name])
+            assert rig.app.theme == words
+        await rig.press("ctrl+p", *"theme of the", "enter")
+        await rig.until(lambda: host.chosen == ["light", "nord", "ansi-light", "auto"])
+
+
+def test_every_theme_can_be_asked_for() -> None:
+    assert set(THEMES) == {"auto", "dark", "light", *BUILTIN_THEMES}
+    assert list(THEMES[3:]) == sorted(THEMES[3:])
 
 
 async def test_legend_click_highlights_and_again_ends_it() -> None:

@@ -6,7 +6,6 @@ A line of the diary says how far the screen's loop has come, and what waits for 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
@@ -15,8 +14,8 @@ from pathlib import Path
 from reid_tui.config import ScreenOptions
 from reid_tui.training import events as ev
 from reid_tui.training.channels import EventBox
+from reid_tui.tui.app import prepare
 from reid_tui.tui.session import News
-from reid_tui.tui.terminal.look import decide_look, prepare_textual
 from tests.tui.rig import Script
 
 FPS = 30
@@ -55,8 +54,7 @@ class Thread(Script):
 
 
 def main(diary: Path) -> None:
-    look = decide_look(ScreenOptions(), os.environ)
-    prepare_textual(look, FPS)
+    look = prepare(ScreenOptions(fps=FPS))
     from reid_tui.tui.dashboard import ReidTuiApp
 
     app = ReidTuiApp(Thread(), look, fps=FPS)

@@ -41,6 +41,8 @@ class Look:
 
     colors: Colors
     glyphs: Glyphs
+    theme: str = "dark"
+    """`dark`, `light`, or the name of a theme that Textual knows."""
 
 
 def check_terminal(environ: Mapping[str, str]) -> None:
@@ -89,8 +91,12 @@ def decide_fps(asked: int | None, environ: Mapping[str, str]) -> int:
     """Repaints a second: `--fps` first, then fewer over SSH. In tmux the variables may be of an earlier connection."""
     if asked is not None:
         return asked
-    remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"))
-    return REMOTE_FPS if remote else LOCAL_FPS
+    return REMOTE_FPS if is_remote(environ) else LOCAL_FPS
+
+
+def is_remote(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal is at the other end of SSH."""
+    return any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"))
 
 
 def decide_look(options: ScreenOptions, environ: Mapping[str, str]) -> Look:
