@@ -42,6 +42,7 @@ class Day:
         self.now = 0.0
         self.alive = True
         self.remote = False
+        self.deaf = ""
         self._hours = hours
         self._file = file
         self._rng = np.random.default_rng(seed)

@@ -79,6 +79,13 @@ class AttachedSession:
         """Whether a process holds the run."""
         return self._pid is not None
 
+    @property
+    def deaf(self) -> str:
+        """Only watching, or nobody is there."""
+        if self._client is None:
+            return "attached with --read-only: keys steer nothing here"
+        return "" if self.alive else "no process trains this run, so nobody takes commands"
+
     def start(self) -> None:
         """Begin to read; without effect once begun."""
         if self._thread.ident is None:
@@ -86,10 +93,8 @@ class AttachedSession:
 
     def send(self, command: Command, origin: str = HERE) -> None:
         """Hand a command to the run's own process, which signs it by who we are."""
-        if self._client is None:
-            self._say("read_only", "attached with --read-only: keys steer nothing here")
-        elif not self.alive:
-            self._say("nobody", "no process trains this run, so nobody takes commands")
+        if self._client is None or self.deaf:
+            self._say("deaf", self.deaf)
         else:
             self._client.send(command)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from pathlib import Path
@@ -105,6 +106,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         )
         self._look = look
         self._pause_key = PauseKey()
+        self._told_of_help = False
+        self._toasted = ("", -math.inf)
+        """The newest toast, and when it came."""
         self._ticker = Ticker(self, self.pull, fps)
         self._main = MainScreen(self._ticker.hurry, rhythm(fps))
         self.signals = Signals(self._signalled)
@@ -140,6 +144,14 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if isinstance(event, events.Paste) and not event.is_forwarded:
             event = events.Paste(printable(next(iter(event.text.splitlines()), "")))
         await super().on_event(event)
+
+    def on_key(self, event: events.Key) -> None:
+        """What does nothing, such as a letter of another script, says once where the help is."""
+        if self._told_of_help or self.screen is not self._main or not event.is_printable:
+            return
+        if event.key not in self.screen.active_bindings:
+            self._told_of_help = True
+            self._toast("that key does nothing; ? shows the keys")
 
     def on_print(self, event: events.Print) -> None:
         """What Python code prints while the screen is up goes where native code's output goes."""
@@ -193,7 +205,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_toggle_pause(self) -> None:
         """Pause or go on."""
-        self._send(self._pause_key.pressed(paused=self.state.paused))
+        if self._steerable():
+            self._send(self._pause_key.pressed(paused=self.state.paused))
 
     def action_step(self) -> None:
         """One step."""
@@ -213,11 +226,13 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_type_margin(self) -> None:
         """An exact margin."""
-        self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
+        if self._steerable():
+            self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
 
     def action_type_lr(self) -> None:
         """An exact learning rate."""
-        self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
+        if self._steerable():
+            self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
 
     def action_help(self) -> None:
         """Every key."""
@@ -241,9 +256,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_stop(self) -> None:
         """End the run, wherever it lives, after asking."""
-        if self.leaving.ended is not None:
-            self._toast("the run has ended", "warning")
-        else:
+        ours = not self.session.remote and self.leaving.ended is None
+        if ours or self._steerable():
             self.quitting.stop(self.state.step)
 
     def action_detach(self) -> None:
@@ -294,10 +308,18 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._ticker.answered()
 
     def _send(self, command: Command) -> None:
+        if self._steerable():
+            self._post(command)
+
+    def _steerable(self) -> bool:
+        """Whether somebody takes commands; says why not."""
+        begun = self.state.started is not None
+        why = self.session.deaf or ("" if begun else "the run has not begun yet: it can be steered once it trains")
         if self.leaving.ended is not None:
-            self._toast("the run has ended", "warning")
-            return
-        self._post(command)
+            why = "the run has ended"
+        if why:
+            self._toast(why, "warning")
+        return not why
 
     def _post(self, command: Command, origin: str = HERE) -> None:
         self.session.send(command, origin)
@@ -312,7 +334,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._send(SetLearningRate(value))
 
     def _toast(self, text: str, severity: str = "information") -> None:
-        self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
+        """Show it, unless it is the one that still stands there."""
+        now = self._clock()
+        if text != self._toasted[0] or now - self._toasted[1] > _TOAST:
+            self._toasted = (text, now)
+            self.notify(text, severity=severity, timeout=_TOAST, markup=False)  # type: ignore[arg-type]
 
     def _restyle(self) -> None:
         """Charts follow the theme."""

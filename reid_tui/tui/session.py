@@ -49,6 +49,11 @@ class Session(Protocol):
         """Whether somebody trains."""
         ...
 
+    @property
+    def deaf(self) -> str:
+        """Why nobody takes commands here; empty where somebody does, or will."""
+        ...
+
     def start(self) -> None:
         """Begin."""
         ...
@@ -94,6 +99,11 @@ class WorkerSession:
     def alive(self) -> bool:
         """Whether the trainer's thread runs."""
         return self._thread.is_alive()
+
+    @property
+    def deaf(self) -> str:
+        """The trainer is our own."""
+        return ""
 
     def start(self) -> None:
         """Start the thread; the import of torch begins in it."""

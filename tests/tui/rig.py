@@ -42,6 +42,7 @@ class Script:
         self.began = False
         self.alive = False
         self.remote = remote
+        self.deaf = ""
         self.step = 0
         self.margin = 1.0
         self._seq = 0
@@ -221,10 +222,11 @@ async def dashboard(
     notifications: bool = False,
     host: Host | None = None,
     exit_when_done: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Rig]:
     """The real app on a script, with a run that has begun."""
     script = script or Script()
-    app = ReidTuiApp(script, look, fps=50, host=host, exit_when_done=exit_when_done)
+    app = ReidTuiApp(script, look, fps=50, host=host, exit_when_done=exit_when_done, clock=clock)
     async with app.run_test(size=size, notifications=notifications) as pilot:
         rig = Rig(app, script, pilot)
         await rig.until(lambda: script.began)

@@ -135,19 +135,16 @@ async def test_read_only_sends_nothing(trained: Trained) -> None:
     assert not any(event.origin for event in trained.events())
 
 
-async def test_read_only_does_not_claim_to_have_stopped_the_run(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_read_only_says_so_once_and_opens_no_dialog(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     await trains(trained)
     async with attached(trained.run, read_only=True) as rig:
         await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
         monkeypatch.setattr(rig.app, "notify", lambda text, **_: said.append(text))
-        await rig.press("X")
-        await rig.until(lambda: "save and stop the run" in rig.text)
-        await rig.press("s")
-        await rig.until(lambda: len(said) > 0 and "--read-only" in said[-1])
-    assert len(said) == 1
+        await rig.press("X", "m", "r", "n", "s", "e", "+", "-", "space", "w")
+        await rig.until(lambda: "smoothed 0.995" in rig.text)
+        assert said == ["attached with --read-only: keys steer nothing here"]
+        assert not any("--read-only" in line.text for line in rig.app.state.log)
     assert trained.thread.is_alive()
 
 

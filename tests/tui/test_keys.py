@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -13,7 +14,7 @@ from reid_tui.tui.keys import KEYS
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import QuitScreen
-from tests.tui.rig import Detachable, Rig, dashboard
+from tests.tui.rig import Detachable, Rig, Script, dashboard
 
 Check = Callable[[Rig], Awaitable[None]]
 
@@ -219,10 +220,71 @@ async def test_badge_follows_events_not_keys() -> None:
         await rig.until(lambda: "PAUSED" in rig.text)
 
 
-async def test_after_the_end_nothing_is_sent() -> None:
+async def ended(rig: Rig) -> str:
+    rig.script.emit(ev.Finished(step=40, reason="epochs", steps=40, wall_s=1, loss=0.1))
+    await rig.until(lambda: "DONE" in rig.text)
+    return "the run has ended"
+
+
+async def nobody_listens(rig: Rig) -> str:
+    rig.script.deaf = "only watching"
+    return "only watching"
+
+
+async def not_begun(rig: Rig) -> str:
+    assert "LOADING" in rig.text
+    return "the run has not begun yet"
+
+
+@pytest.mark.parametrize("bring", [ended, nobody_listens, not_begun])
+async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
+    bring: Callable[[Rig], Awaitable[str]],
+) -> None:
+    said: list[str] = []
+    now = [1000.0]
+    script = Script(remote=True)
+    async with dashboard(script, started=bring is not not_begun, clock=lambda: now[0]) as rig:
+        words = await bring(rig)
+        rig.app.notify = lambda text, **_: said.append(text)
+        palette = {command.title: command.callback for command in rig.app.get_system_commands(rig.main)}
+        for key in KEYS:
+            if key.sends and key.action != "quit":
+                said.clear()
+                now[0] += 10
+                palette[key.title]()
+                await rig.press(*key.keys, *key.keys, "w")
+                before = rig.main.controls.smoothing
+                await rig.until(lambda before=before: rig.main.controls.smoothing != before)
+                assert [text[: len(words)] for text in said] == [words], key.title
+                assert rig.app.screen is rig.main
+        assert script.sent == []
+
+
+async def test_what_is_said_is_said_again_when_it_is_gone() -> None:
+    now = [0.0]
+    async with dashboard(clock=lambda: now[0]) as rig:
+        said: list[str] = []
+        rig.app.notify = lambda text, **_: said.append(text)
+        await ended(rig)
+        said.clear()
+        for at in (1000.0, 1003.0, 1005.0):
+            now[0] = at
+            await rig.press("m", "w")
+            before = rig.main.controls.smoothing
+            await rig.until(lambda before=before: rig.main.controls.smoothing != before)
+        assert said == ["the run has ended"] * 2
+
+
+@pytest.mark.parametrize("name", ["ж", "Q", "k", "alt+b", "left_shift", "f5", "left"])
+async def test_a_key_that_does_nothing_says_once_where_the_help_is(name: str) -> None:
+    printable = len(name) == 1
     async with dashboard(notifications=True) as rig:
-        rig.script.emit(ev.Finished(step=40, reason="epochs", steps=40, wall_s=1, loss=0.1))
-        await rig.until(lambda: "DONE" in rig.text)
-        await rig.press("space", "s")
-        await rig.until(lambda: "the run has ended" in rig.text)
-        assert rig.script.sent == []
+        said: list[str] = []
+        rig.app.notify = lambda text, **_: said.append(text)
+        rig.app.post_message(Paste("жжж"))
+        await rig.press("?", name, "escape", "m", name, "escape", "w")
+        await rig.until(lambda: rig.main.controls.smoothing == 0.995)
+        assert said == []
+        await rig.press(name, name, "w")
+        await rig.until(lambda: rig.main.controls.smoothing == 0.0)
+        assert said == ["that key does nothing; ? shows the keys"] * printable
