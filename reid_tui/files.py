@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,33 @@ def read_regular(path: Path, largest: int) -> bytes:
             return file.read(found.st_size)
     finally:
         os.close(descriptor)
+
+
+def is_closed(path: Path) -> bool:
+    """Whether we lack the right to read what is there, or to see whether there is something."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def user_name(uid: int) -> str:
+    """As the system knows a user, else by number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def owner(path: Path) -> str:
+    """Whose file or folder it is; of one that we cannot reach, whose the folder is that keeps us out."""
+    for place in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            return user_name(place.stat().st_uid)
+    return "another user"
 
 
 def write_all(descriptor: int, content: bytes) -> None:

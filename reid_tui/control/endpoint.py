@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import RunError
 from reid_tui.files import PRIVATE_FILE, PRIVATE_FOLDER
+from reid_tui.runs.lock import told_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,16 @@ def peer_of(connection: socket.socket) -> Peer:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     pid, uid, _ = _UCRED.unpack(credentials)
     return Peer(uid=uid, pid=pid)
+
+
+def commander(run: RunDirectory) -> int:
+    """The user whose commands a run takes: whoever made its socket, or its lock where there is none."""
+    told = told_socket(run.lock)
+    # A private folder of another user hides what is in it, not whose it is.
+    for path in (run.lock,) if told is None else (told, told.parent):
+        with contextlib.suppress(OSError):
+            return path.lstat().st_uid
+    return os.geteuid()
 
 
 def _places(run: RunDirectory) -> Iterator[Path]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.errors import RunError, advice, why
-from reid_tui.files import PRIVATE_FOLDER, remove_temporaries, write_whole
+from reid_tui.files import PRIVATE_FOLDER, is_closed, owner, remove_temporaries, write_whole
 from reid_tui.runs.log_end import parsed, read_piece
-from reid_tui.runs.start import STAMP, started
+from reid_tui.runs.start import STAMP, stamped, started
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LATEST: Final = "latest"
 _LARGEST_CONFIG: Final = 2**20
@@ -67,6 +67,11 @@ class RunDirectory:
     def embeddings(self) -> Path:
         """Snapshots of the map."""
         return self.path / "embeddings"
+
+    @property
+    def closed(self) -> bool:
+        """Whether we lack the right to read it, as with a run of another user."""
+        return any(is_closed(path) for path in (self.config, self.events, self.lock))
 
     def make_folders(self) -> None:
         """Make what is missing of its folders.
@@ -166,7 +171,8 @@ def discard_empty(run: RunDirectory) -> None:
 def run_folders(runs_dir: Path) -> list[Path]:
     """The folders of all runs, the one started last first; none where there is no runs folder.
 
-    One with a lock alone is of a process that was killed before it wrote more.
+    One with a lock alone is of a process that was killed before it wrote more. Those of other users that we may not
+    look into are known by their names.
 
     Raises:
         RunError: it is no folder, or cannot be read.
@@ -182,7 +188,9 @@ def run_folders(runs_dir: Path) -> list[Path]:
     found = [
         folder
         for folder in folders
-        if os.path.lexists(RunDirectory(folder).config) or os.path.lexists(RunDirectory(folder).lock)
+        if os.path.lexists(RunDirectory(folder).config)
+        or os.path.lexists(RunDirectory(folder).lock)
+        or (stamped(folder.name) and is_closed(RunDirectory(folder).config))
     ]
     return sorted(found, key=lambda folder: (started(RunDirectory(folder)), folder.name), reverse=True)
 
@@ -196,16 +204,23 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
         begun: leave out those that still load, or ended while they did.
 
     Raises:
-        RunError: there is none, several by that name, or the runs folder cannot be read.
+        RunError: there is none, several by that name, none that we may read, or the runs folder cannot be read.
     """
+    if spec not in ("", LATEST) and RunDirectory(Path(spec)).closed:
+        raise _closed(Path(spec))
     if spec not in ("", LATEST) and _is_run(Path(spec), begun=begun):
         return Path(spec)
-    known = [folder for folder in run_folders(runs_dir) if _is_run(folder, begun=begun)]
+    folders = run_folders(runs_dir)
+    known = [path for path in folders if _is_run(path, begun=begun) and not RunDirectory(path).closed]
     if spec == LATEST:
         if not known:
-            raise RunError(f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir")
+            raise RunError(none_to_see(runs_dir, folders))
         return known[0]
     matches = [path for path in known if path.name == spec] or [path for path in known if _short(path) == spec]
+    if not matches:
+        for path in folders:
+            if spec in (path.name, _short(path)) and RunDirectory(path).closed:
+                raise _closed(path)
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -215,12 +230,26 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
 
 
 def runs_named(name: str, runs_dir: Path) -> list[Path]:
-    """All runs by a name, whole or behind the time stamp, the one started last first; also those that still load.
+    """All runs of ours by a name, whole or behind the time stamp, the one started last first, those that load too.
 
     Raises:
         RunError: the runs folder cannot be read.
     """
-    return [path for path in run_folders(runs_dir) if name in (path.name, _short(path))]
+    named = [path for path in run_folders(runs_dir) if name in (path.name, _short(path))]
+    return [path for path in named if not RunDirectory(path).closed]
+
+
+def none_to_see(runs_dir: Path, folders: Sequence[Path]) -> str:
+    """Why there is no run that we can take, among those that there are, and a remedy."""
+    if any(RunDirectory(path).closed for path in folders):
+        return f"no run in {str(runs_dir)!r} is readable for you; ask whoever owns them, or name --runs-dir"
+    return f"no run in {str(runs_dir)!r} yet; start one with 'reid-tui train' or name --runs-dir"
+
+
+def _closed(path: Path) -> RunError:
+    return RunError(
+        f"the run {str(path)!r} is not readable for you; it belongs to {owner(path)}, ask for the right to read it"
+    )
 
 
 def _short(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from reid_tui.errors import RunError
-from reid_tui.runs.directory import RunDirectory, run_folders
+from reid_tui.runs.directory import RunDirectory, none_to_see, run_folders
 from reid_tui.runs.lock import holder
 from reid_tui.runs.log_end import ENDS, LogEnd, number, read_end, whole
 from reid_tui.runs.start import started
@@ -18,7 +18,7 @@ from reid_tui.runs.start import started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RunStatus = Literal["running", "paused", "finished", "stopped", "diverged", "failed", "crashed"]
+RunStatus = Literal["running", "paused", "finished", "stopped", "diverged", "failed", "crashed", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +72,15 @@ def newest_running(runs_dir: Path) -> Path:
         RunError: there is none, or the folder cannot be read.
     """
     folders = run_folders(runs_dir)
-    for folder in folders:
+    ours = [folder for folder in folders if not RunDirectory(folder).closed]
+    for folder in ours:
         if holder(RunDirectory(folder).lock) is not None:
             return folder
-    remedy = f"'reid-tui attach {folders[0].name}' shows the newest" if folders else "start one with 'reid-tui'"
-    raise RunError(f"no run in {str(runs_dir)!r} is running; {remedy}")
+    if folders and not ours:
+        raise RunError(none_to_see(runs_dir, folders))
+    remedy = f"'reid-tui attach {ours[0].name}' shows the newest" if ours else "start one with 'reid-tui'"
+    unseen = " that is readable for you" if len(ours) < len(folders) else ""
+    raise RunError(f"no run in {str(runs_dir)!r}{unseen} is running; {remedy}")
 
 
 def summarize(path: Path) -> RunSummary:
@@ -85,7 +89,7 @@ def summarize(path: Path) -> RunSummary:
     # The lock is asked before the log: a run that ends in between has then written its end already.
     pid = holder(run.lock)
     end = read_end(run.events)
-    status = _status(end, pid)
+    status = "unreadable" if run.closed else _status(end, pid)
     if status == "crashed" and (pid := holder(run.lock)) is not None:
         status = "running"
     written = run.read_config()

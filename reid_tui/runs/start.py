@@ -7,6 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.files import is_closed
 from reid_tui.runs.log_end import number, read_piece
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def started(run: RunDirectory) -> float:
     recorded = number(run.read_config().get("started"))
     if recorded is None or recorded <= 0:
         recorded = _first_time(run.events)
-    if recorded is None and os.path.lexists(run.config):  # both are damaged
-        recorded = _stamped(run.name)
+    if recorded is None and (os.path.lexists(run.config) or is_closed(run.config)):  # both are damaged, or closed to us
+        recorded = stamped(run.name)
     return _oldest(run) if recorded is None else recorded
 
 
@@ -42,7 +43,8 @@ def _first_time(events: Path) -> float | None:
     return float(found[1]) if found else None
 
 
-def _stamped(name: str) -> float | None:
+def stamped(name: str) -> float | None:
+    """Unix seconds of the stamp before a run's name, as it is on our own wall; None where there is none."""
     try:
         return time.mktime(time.strptime(name[:_STAMP_LENGTH], STAMP))
     except (ValueError, OverflowError):

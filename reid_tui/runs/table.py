@@ -26,6 +26,7 @@ DROPPED: Final = ("data", "size", "margin", "age", "loss", "mAP", "steps")
 """In this order where the terminal is too narrow for all."""
 _LEFT: Final = ("run", "state", "data")
 _COLORS: Final = {"running": "green", "paused": "yellow", "failed": "red", "crashed": "red", "diverged": "red"}
+_STATES: Final = {"unreadable": "not readable for you"}
 _AGES: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _SIZES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -94,7 +95,7 @@ def _table(runs: Sequence[RunSummary], columns: Sequence[str]) -> Table:
 
 
 def _cells(run: RunSummary) -> dict[str, Text]:
-    status = f"{run.status} {run.pid}" if run.status == "running" and run.pid else run.status
+    status = f"{run.status} {run.pid}" if run.status == "running" and run.pid else _STATES.get(run.status, run.status)
     steps = f"{_count(run.step)}/{_count(run.total_steps)}"
     texts = {
         "run": printable(run.name),

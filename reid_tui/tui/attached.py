@@ -13,6 +13,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.control.client import ControlClient
+from reid_tui.control.endpoint import commander
+from reid_tui.files import owner, user_name
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import holder
 from reid_tui.runs.snapshots import NewestPictures
@@ -73,6 +75,9 @@ class AttachedSession:
         self._diverged: Diverged | None = None
         self._lost = False
         self._taken_away = False
+        self._foreign = ""
+        """Why the run takes no commands of ours; empty where it does."""
+        self._ask_whose_it_is(tell=False)
 
     @property
     def alive(self) -> bool:
@@ -84,6 +89,8 @@ class AttachedSession:
         """Only watching, or nobody is there."""
         if self._client is None:
             return "attached with --read-only: keys steer nothing here"
+        if self._foreign:
+            return self._foreign
         return "" if self.alive else "no process trains this run, so nobody takes commands"
 
     def start(self) -> None:
@@ -135,6 +142,8 @@ class AttachedSession:
         self._ask_who_trains()
         self._read(past=True)
         self._look_who_trains()
+        if self._foreign:
+            self._say("read_only", self._foreign)
         asked = time.monotonic()
         while not self._closing.wait(_EVERY):
             if time.monotonic() - asked >= _HOLDER_EVERY:
@@ -142,6 +151,7 @@ class AttachedSession:
                 self._ask_who_trains()
                 self._read()
                 self._look_who_trains()
+                self._ask_whose_it_is()
             else:
                 self._read()
 
@@ -186,6 +196,16 @@ class AttachedSession:
             return
         self._pid = pid
 
+    def _ask_whose_it_is(self, *, tell: bool = True) -> None:
+        """The run's process takes commands of its own user only; another one may resume it while we look."""
+        whose = commander(self._run) if self.alive and self._client is not None else os.geteuid()
+        before = self._foreign
+        self._foreign = (
+            "" if whose == os.geteuid() else f"this run belongs to {user_name(whose)}: keys steer nothing here"
+        )
+        if tell and self._foreign not in ("", before):
+            self._say("read_only", self._foreign)
+
     def _look_who_trains(self) -> None:
         """Say so, once, where the process is gone and its log has no end: a divergence alone is none."""
         if self._pid is not None or self._lost:
@@ -205,6 +225,8 @@ class AttachedSession:
     def _remedy(self) -> str:
         if not any(self._run.checkpoints.glob("step-*.json")):
             return "it has no checkpoint yet, start a new run"
+        if not os.access(self._run.path, os.W_OK):
+            return f"{owner(self._run.path)} can go on with it"
         return f"go on with: reid-tui --resume {shlex.quote(str(self._run.path))}"
 
     def _say(self, code: str, message: str) -> None:

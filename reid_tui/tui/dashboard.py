@@ -193,7 +193,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if (turn := self._backlog.check()) == "wait":
             return
         now = self._clock()
-        self._main.draw(self.state, self._style, now, whole=turn == "catch up")
+        self._main.draw(self.state, self._style, now, whole=turn == "catch up", deaf=bool(self.session.deaf))
         if self._driver is not None:
             self._title.update(self.state, now, self._driver.write)
 

@@ -32,3 +32,5 @@ class Frame:
     controls: Controls = field(default_factory=Controls)
     tabs: tuple[str, ...] = ()
     """Panels that take turns in one place."""
+    deaf: bool = False
+    """Nobody takes commands here."""

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from reid_tui.control import endpoint
-from reid_tui.control.endpoint import LONGEST_PATH
+from reid_tui.control.endpoint import LONGEST_PATH, commander
 from reid_tui.control.server import socket_path
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import RunLock, holder, told_socket
+from tests.another_user import UID, as_another_user
 from tests.control.lines import OK, PAUSE, connected, serving
 
 LONG = "long-" * 30
@@ -60,6 +61,23 @@ def test_a_path_that_is_too_long(short: Path, temporary: Path) -> None:
             assert line.ask(PAUSE) == OK
         assert len(served.taken) == 1
     assert list(private(temporary).iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["run", LONG], ids=["in the run", "in a private folder"])
+def test_whose_commands_are_taken_is_seen_by_others(folder: str, short: Path, temporary: Path) -> None:
+    with serving(short / folder) as served:
+        assert commander(served.run) == os.geteuid()
+        for path in (served.run.path, served.run.lock):
+            path.chmod(0o755)
+        code = f"""
+from pathlib import Path
+from reid_tui.control.endpoint import commander
+from reid_tui.runs.directory import RunDirectory
+become()
+print(commander(RunDirectory(Path({folder!r}))), commander(RunDirectory(Path("none"))))
+"""
+        assert as_another_user(code, short) == f"{os.geteuid()} {UID}\n"
+    assert commander(served.run) == os.geteuid(), "of the lock"
 
 
 def test_without_a_folder_for_temporary_files_the_runtime_folder_is_taken(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 
 from reid_tui.config import RunOptions
+from reid_tui.control.server import socket_path
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.errors import RunError
+from reid_tui.files import user_name
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.log import EventLog, read_events
@@ -26,6 +29,7 @@ from reid_tui.tui.attached import AttachedSession
 from reid_tui.tui.dashboard import ReidTuiApp
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
+from tests.another_user import UID, as_another_user
 from tests.tui.rig import LOOK, Rig, Script, until
 
 LONG = 2_000
@@ -145,7 +149,51 @@ async def test_read_only_says_so_once_and_opens_no_dialog(trained: Trained, monk
         await rig.until(lambda: "smoothed 0.995" in rig.text)
         assert said == ["attached with --read-only: keys steer nothing here"]
         assert not any("--read-only" in line.text for line in rig.app.state.log)
+        assert rig.text.splitlines()[-1].split() == ["z", "zoom", "?", "help", "q", "quit"]
     assert trained.thread.is_alive()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
+async def test_a_run_of_another_user_is_watched_until_it_is_ours(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket's owner alone is obeyed, so not even root is offered what would be refused."""
+    said: list[str] = []
+    whose = f"this run belongs to user {UID}: keys steer nothing here"
+    await trains(trained)
+    socket = socket_path(trained.run)
+    assert socket is not None
+    os.chown(socket, UID, UID)
+    async with attached(trained.run) as rig:
+        await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
+        await rig.until(lambda: [line.text for line in rig.app.state.log].count(whose) == 1)
+        assert rig.text.splitlines()[-1].split() == ["z", "zoom", "?", "help", "q", "quit"]
+        monkeypatch.setattr(rig.app, "notify", lambda text, **_: said.append(text))
+        await rig.press("X", "m", "r", "+", "space", "w")
+        await rig.until(lambda: "smoothed 0.995" in rig.text)
+        assert said in ([whose], [])  # the one from the start may still stand there
+        os.chown(socket, 0, 0)
+        await rig.until(lambda: "pause" in rig.text.splitlines()[-1], 20)
+        await rig.press("+")
+        await rig.until(lambda: rig.app.state.margin == pytest.approx(1.05), 20)
+        assert [line.text for line in rig.app.state.log].count(whose) == 1
+
+
+def test_whoever_may_not_write_a_run_is_not_told_to_go_on_with_it(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "step-00000001.json").touch()
+    code = """
+from pathlib import Path
+from reid_tui.runs.directory import RunDirectory
+from reid_tui.tui.attached import AttachedSession
+session = AttachedSession(RunDirectory(Path("run")), read_only=True)
+print(session._remedy())
+become()
+print(session._remedy())
+"""
+    ours, theirs = as_another_user(code, tmp_path).splitlines()
+    assert ours == "go on with: reid-tui --resume run"
+    assert theirs == f"{user_name(os.geteuid())} can go on with it"
 
 
 async def test_stopping_from_elsewhere_asks_and_shows_the_end(trained: Trained) -> None:

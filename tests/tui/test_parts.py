@@ -179,6 +179,7 @@ def test_footer_has_at_most_seven_hints_that_work() -> None:
     assert words == ["resume", "step", "margin", "save", "zoom", "help", "quit"]
     assert len(words) <= MOST_HINTS
     assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
+    assert [word for _, word, _ in hints(paused, deaf=True)] == ["zoom", "help", "quit"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

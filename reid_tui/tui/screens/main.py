@@ -64,7 +64,7 @@ class MainScreen(Screen[None]):
         yield self.footer
         yield Static(id="too-small", markup=False)
 
-    def draw(self, state: RunState, style: ChartStyle, now: float, *, whole: bool = False) -> None:
+    def draw(self, state: RunState, style: ChartStyle, now: float, *, whole: bool = False, deaf: bool = False) -> None:
         """Bring every visible widget up to date: what is urgent at once, of the rest a few widgets a tick, in turn.
 
         Textual repaints the rectangle around all that changed: two far apart cost more than one after the other.
@@ -74,9 +74,10 @@ class MainScreen(Screen[None]):
             style: of the charts.
             now: seconds.
             whole: every widget, in no turn.
+            deaf: nobody takes commands here.
         """
         self._identities = len(state.identity_names)
-        frame = Frame(style, state, self.controls, self.area.arrangement.tabs)
+        frame = Frame(style, state, self.controls, self.area.arrangement.tabs, deaf)
         self.footer.update(frame)
         widgets: tuple[Header | Panel, ...] = (self.header, *(panel for panel in self.area.panels if panel.display))
         first, left = self._turn % len(widgets), len(widgets) if whole else self._rhythm.widgets

@@ -21,13 +21,13 @@ _SHORT: Final = {"space, p": "space", "+, =": "+", "?, F1": "?", "q, ctrl+q, ctr
 _ALWAYS: Final = ("zoom", "help", "quit")
 
 
-def hints(state: RunState) -> list[tuple[str, str, str]]:
+def hints(state: RunState, *, deaf: bool = False) -> list[tuple[str, str, str]]:
     """Label, word and action of the keys that do something in this state, at most `MOST`."""
     found: list[tuple[str, str, str]] = []
     for key in KEYS:
         word = key.footer
         steers = word not in _ALWAYS
-        if not word or (steers and (state.started is None or state.ended is not None)):
+        if not word or (steers and (deaf or state.started is None or state.ended is not None)):
             continue
         if word == "step" and not state.paused:
             continue
@@ -60,7 +60,7 @@ class Footer(Canvas):
             self._errors.over()
 
     def _show_hints(self, frame: Frame) -> None:
-        found = hints(frame.state)
+        found = hints(frame.state, deaf=frame.deaf)
         length = sum(len(label) + 1 + len(word) for label, word, _ in found)
         gap = 3 if length + 3 * len(found) <= self.size.width else 1
         parts: list[str | tuple[str, str]] = [" "]
