@@ -160,10 +160,6 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._told_of_help = True
             self._toast("that key does nothing; ? shows the keys")
 
-    def on_worker_state_changed(self) -> None:
-        """The command palette has found what it looked for."""
-        self._typed_ahead.changed()
-
     def on_print(self, event: events.Print) -> None:
         """What Python code prints while the screen is up goes where native code's output goes."""
         with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ and focus and screen are still where it set out, the next key is given.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from textual import events
@@ -24,6 +25,10 @@ _ROUNDS: Final = 3
 """The key itself; what a field made of it; what a list made of that."""
 _PATIENCE: Final = 2.0
 """Seconds after which an answer is not waited for any more: no widget may keep ctrl+c from the app."""
+
+
+_SEARCHING: Final = 0.02
+"""Seconds between two looks at a search: its end is told to its own screen alone."""
 
 
 class Answered(Message):
@@ -55,7 +60,7 @@ class TypedAhead:
 
     def start(self) -> None:
         """From now on screens come and go."""
-        self._app.screen_change_signal.subscribe(self._app, lambda _: self.changed(), immediate=True)
+        self._app.screen_change_signal.subscribe(self._app, lambda _: self._changed(), immediate=True)
 
     async def take(self, event: Typed) -> None:
         """Give it at once, or after those before it."""
@@ -68,38 +73,49 @@ class TypedAhead:
         if message.number != self._number or not self._rounds or not self._app.screen_stack:
             return
         if self._place != self._where():
-            self.changed()
+            self._changed()
         elif self._rounds > 1:
             self._rounds -= 1
             self._ask()
-        elif not self._searching():
+        else:
             await self._go_on()
 
-    def changed(self) -> None:
-        """Another screen is on top, and the message may be lost with the one before; or a search has got further."""
-        if self._rounds and self._app.screen_stack:
+    def _changed(self) -> None:
+        """Another screen is on top, and the message may be lost with the one before."""
+        if self._rounds:
             self._rounds = _ROUNDS
             self._ask()
 
-    async def _go_on(self) -> None:
-        if self._timer is not None:
+    async def _go_on(self, *, anyway: bool = False) -> None:
+        """Give the next one, if that can be."""
+        searching = bool(self._waiting) and self._searching() and not anyway
+        if self._timer is not None and not searching:
             self._timer.stop()
             self._timer = None
         self._rounds = 0
-        if self._waiting:
+        if not self._waiting:
+            return
+        self._timer = self._timer or self._app.set_timer(_PATIENCE, partial(self._go_on, anyway=True))
+        if searching:
+            self._rounds = 1
+            self._app.set_timer(_SEARCHING, self._ask)
+        else:
             self._rounds = _ROUNDS
-            self._timer = self._app.set_timer(_PATIENCE, self._go_on)
             await self._give(self._waiting.popleft())
-            self.changed()
+            self._changed()
 
     def _ask(self) -> None:
-        self._number += 1
-        self._place = self._where()
-        (self._app.focused or self._app.screen).post_message(Answered(self._number))
+        if self._rounds and self._app.screen_stack:
+            self._number += 1
+            self._place = self._where()
+            (self._app.focused or self._app.screen).post_message(Answered(self._number))
 
     def _where(self) -> tuple[object, object]:
         return self._app.screen, self._app.focused
 
     def _searching(self) -> bool:
-        """Whether the command palette still looks for what was typed: enter would choose from an older list."""
-        return any(not worker.is_finished and worker.node.screen is self._app.screen for worker in self._app.workers)
+        """Whether enter would choose from an older list of the command palette; a letter begins a new search."""
+        event, top = self._waiting[0], self._app.screen
+        if isinstance(event, events.Paste) or event.is_printable:
+            return False
+        return any(not worker.is_finished and worker.node.screen is top for worker in self._app.workers)

@@ -9,6 +9,7 @@ from textual.events import Paste
 from textual.widgets import Input
 
 from reid_tui.training import commands as cmd
+from reid_tui.tui import typed_ahead
 from reid_tui.tui.screens.number import NumberScreen
 from tests.ptys import Pty
 from tests.tui.rig import Script, dashboard
@@ -31,10 +32,14 @@ MARGIN = ("m", *"0.55", "enter")
         (("X", "down", "enter"), [cmd.Stop(save=False)]),
         (("ctrl+p", "escape", "s"), [cmd.Save()]),
         (("ctrl+p", *"save", "enter", "e"), [cmd.Save(), cmd.Evaluate()]),
+        (("ctrl+p", *"no such command", "enter", "escape", "s"), [cmd.Save()]),
     ],
     ids=str,
 )
-async def test_keys_in_one_read(keys: tuple[str, ...], sent: list[cmd.Command]) -> None:
+async def test_keys_in_one_read(
+    keys: tuple[str, ...], sent: list[cmd.Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typed_ahead, "_PATIENCE", 3600.0)  # no answer is lost
     async with dashboard(Script(remote=True, obeys=False)) as rig:
         await rig.press(*keys)
         await rig.until(lambda: len(rig.script.sent) >= len(sent))
