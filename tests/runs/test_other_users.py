@@ -15,9 +15,11 @@ from tests.another_user import UID, as_another_user
 ASK = """
 import _strptime, contextlib, io
 from pathlib import Path
-from reid_tui.cli import main as cli
+from reid_tui import launch
+from reid_tui.cli import attach as attached, main as cli
 import reid_tui.tui.app
-cli.check_terminal = lambda _: None
+attached.check_terminal = lambda _: None
+launch.tethered = lambda show, *_: show(None)
 def ask(*argv):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
