@@ -187,11 +187,16 @@ def test_a_run_that_is_not_done_is_repeated_to_its_newest_checkpoint(tmp_path: P
     assert isinstance(go(tmp_path, {}, resume="run-replay"), ev.Finished)
 
 
-def test_more_and_fewer_epochs_given_with_a_resume(tmp_path: Path, say: Say) -> None:
+def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path: Path, say: Say) -> None:
     go(tmp_path, {3: [cmd.SetLearningRate(2e-3)]}, epochs=1)
     go(tmp_path, {20: [cmd.Stop()]}, resume="run", epochs=3)
-    go(tmp_path, {}, resume="run", epochs=2)
-    assert told(tmp_path, "run", ev.Finished)[-1].step == 20
+    end = go(tmp_path, {}, resume="run", epochs=2)
+    assert isinstance(end, ev.Failed)
+    assert "has come to step 20; give --epochs above 2" in end.message
+    (newest,) = tmp_path.glob("*-run/checkpoints/step-00000020.json")
+    manifest = json.loads(newest.read_text())
+    del manifest["digest"]
+    newest.write_text(json.dumps({**manifest, "config": {**manifest["config"], "epochs": 2}}))
     code, _, last = say()
     assert (code, last.partition(":")[0]) == (0, "replayed 20 steps and 1 change")
 
