@@ -47,6 +47,7 @@ class Limit:
 LIMITS: Final[dict[str, Limit]] = {
     "epochs": Limit(1, 100_000, whole=True),
     "steps": Limit(1, 1_000_000_000, whole=True),
+    "at": Limit(0, 1_000_000_000, whole=True),
     "batch_size": Limit(2, 16_384, whole=True),
     "lr": Limit(0, 10, above=True),
     "margin": Limit(0, 1000, above=True),
@@ -148,6 +149,8 @@ class RunOptions:
     runs_dir: str = "runs"
     name: str | None = None
     resume: str | None = None
+    at: int | None = None
+    """Step of the checkpoint to resume from; None for the newest good one."""
     eval_every: float | None = None
 
     def given(self) -> dict[str, Any]:
