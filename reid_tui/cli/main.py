@@ -56,6 +56,7 @@ RUN_OPTIONS: Final = (
     Option("runs_dir", "DIR", "Where runs are kept.", "runs", "REID_TUI_RUNS"),
     Option("name", "NAME", "Of the run's folder, behind the time. [the data set]"),
     Option("resume", "RUN", "Go on with a run: its folder, its name, or latest."),
+    Option("at", "STEP", "With --resume: from the checkpoint of this step; 'runs show RUN' lists them."),
     Option("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]"),
 )
 SCREEN_OPTIONS: Final = (
@@ -66,7 +67,7 @@ SCREEN_OPTIONS: Final = (
 )
 ATTACH_OPTIONS: Final = tuple(option for option in SCREEN_OPTIONS if option.name != "on_hangup")
 """A screen that owns no run has nothing to decide when it goes."""
-_WHOLE: Final = ("epochs", "steps", "batch_size", "embedding_dim", "seed")
+_WHOLE: Final = ("epochs", "steps", "at", "batch_size", "embedding_dim", "seed")
 _REAL: Final = ("lr", "margin", "eval_every")
 _CHOICES: Final = {
     "preset": config.PRESETS,
@@ -100,6 +101,8 @@ def run_options(values: dict[str, Any]) -> RunOptions:
     config.parse_device(checked["device"])
     if "name" in checked:
         config.parse_name(checked["name"])
+    if "at" in checked and "resume" not in checked:
+        raise UsageError("--at chooses a checkpoint of the run that --resume names; give --resume RUN too")
     return RunOptions(**checked)
 
 
@@ -318,7 +321,7 @@ def list_runs(
     runs_dir: _RunsDir = "runs",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
 ) -> int:
-    """List the runs, newest first; `runs rm RUN` removes one."""
+    """List the runs, newest first; `runs show RUN` lists one's checkpoints, `runs rm RUN` removes it."""
     if context.invoked_subcommand is not None:
         if as_json or _was_typed(context, "runs_dir"):
             where = "--json" if as_json else "--runs-dir"
@@ -337,6 +340,29 @@ def list_runs(
     else:
         none = f"no run in {runs_dir!r} yet; start one with '{PROG} train' or name --runs-dir"
         print(f"{PROG}: {printable(none, 1000)}", file=sys.stderr)
+    return 0
+
+
+@runs_app.command("show")
+def show_run(
+    spec: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name, or latest.")],
+    runs_dir: _RunsDir = "runs",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> int:
+    """List the checkpoints of a run, newest first; `--resume RUN --at STEP` goes on from one."""
+    from rich.console import Console
+
+    from reid_tui.runs import checkpoint_table, checkpoints
+    from reid_tui.runs.directory import RunDirectory, locate_run
+
+    run = RunDirectory(locate_run(spec, Path(runs_dir)))
+    found = checkpoints.list_checkpoints(run)
+    if as_json:
+        print(checkpoint_table.to_json(found))
+    elif found:
+        checkpoint_table.print_checkpoints(Console(highlight=False), found)
+    else:
+        print(f"{PROG}: no checkpoint in {printable(run.path, 1000)} yet", file=sys.stderr)
     return 0
 
 

@@ -37,6 +37,8 @@ class RunSummary:
     """Of the newest step whose loss was finite."""
     map: float | None
     """Of the newest evaluation."""
+    map_step: int | None
+    """Where that one was."""
     margin: float | None
     time: float | None
     """Unix seconds of the last event."""
@@ -99,6 +101,7 @@ def summarize(path: Path) -> RunSummary:
         total_steps=_total_steps(end, config),
         loss=end.loss,
         map=end.map,
+        map_step=end.map_step,
         margin=margin,
         time=end.time,
         size=sum(_sizes(path)),
