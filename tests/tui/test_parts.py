@@ -110,6 +110,9 @@ def test_diverged_and_stopped_is_3_unless_it_went_on() -> None:
     leaving = started_leaving()
     leaving.note([ev.Diverged(step=1, reason="nan", checkpoint=""), ev.Resumed(step=1), STOPPED])
     assert leaving.code == OK
+    leaving = started_leaving()
+    leaving.note([ev.Diverged(step=1, reason="nan", checkpoint=""), ev.Rewound(step=0, from_step=1), STOPPED])
+    assert leaving.code == OK
 
 
 def test_pace_grows_with_cost() -> None:
@@ -141,6 +144,8 @@ def test_toasts_are_few_and_the_last_of_a_kind() -> None:
     many = [ev.Warned(step=1, code="x", message=f"number {i}") for i in range(9)]
     assert len(notices(many)) == MOST
     assert notices([ev.Paused(step=1)]) == []
+    (diverged,) = notices([ev.Diverged(step=1, reason="nan", checkpoint="c")])
+    assert diverged.text == "diverged: nan; last good checkpoint c; b goes back"
 
 
 @pytest.mark.parametrize(
@@ -176,6 +181,8 @@ def test_footer_has_at_most_seven_hints_that_work() -> None:
     words = [word for _, word, _ in hints(paused)]
     assert words == ["resume", "step", "margin", "save", "zoom", "help", "quit"]
     assert len(words) <= MOST_HINTS
+    diverged = fold(paused, [ev.Diverged(step=40, reason="nan", checkpoint="")])
+    assert [word for _, word, _ in hints(diverged)] == ["resume", "margin", "back", "zoom", "help", "quit"]
     assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
 
 
