@@ -80,6 +80,7 @@ class Limit:
 LIMITS: Final[dict[str, Limit]] = {
     "epochs": Limit(1, 100_000, whole=True),
     "steps": Limit(1, 1_000_000_000, whole=True),
+    "at": Limit(0, 1_000_000_000, whole=True),
     "batch_size": Limit(2, 16_384, whole=True),
     "lr": Limit(0, 10, above=True),
     "margin": Limit(0, 1000, above=True),
@@ -182,6 +183,8 @@ class RunOptions:
     name: str | None = None
     resume: str | None = None
     resume_or_start: str | None = None
+    at: int | None = None
+    """Step of the checkpoint to resume from; None for the newest good one."""
     eval_every: float | None = None
 
     def given(self) -> dict[str, Any]:
@@ -199,6 +202,8 @@ def check_one_beginning(options: RunOptions, replay: str | None = None) -> None:
     given = [name for name, value in ways.items() if value is not None]
     if options.resume_or_start is not None and options.name is not None:
         given.append("--name")
+    if options.at is not None and options.resume is None:
+        raise UsageError("--at chooses a checkpoint of the run that --resume names; give --resume RUN too")
     if len(given) > 1:
         raise UsageError(f"{given[0]} and {given[1]} each say which run it is; give one of the two")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
@@ -21,7 +22,7 @@ from reid_tui.opening.repeated import repeated
 from reid_tui.opening.requeued import requeued
 from reid_tui.opening.resumed import resumed
 from reid_tui.runs.recorder import Recorder
-from reid_tui.training.events import AnyEvent, Failed, Listener, Rewound, Stopped, Warned
+from reid_tui.training.events import AnyEvent, Failed, Listener, Stopped, Warned
 
 if TYPE_CHECKING:
     from reid_tui.config import RunOptions
@@ -90,10 +91,10 @@ def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, 
         raise
     last = begin_record(opening, recorder)
     for line in opening.passed_over:
-        message = f"a damaged checkpoint was passed over: {line}"
+        message = f"a checkpoint was passed over: {line}"
         recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))
     if last.step is not None and last.step > trainer.step:
-        recorder(Rewound(step=trainer.step, from_step=last.step))
+        recorder(trainer.rewound(last.step))
     for order in opening.orders:
         inbox.put(*order)
     return trainer
@@ -111,13 +112,11 @@ def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, s
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
     trainer = Trainer(config, dataset, learner, scorer, keeper, emit, inbox, steerable=steerable, script=opening.script)
     if opening.checkpoint is not None:
-        manifest, tensors = opening.checkpoint.manifest, opening.checkpoint.tensors
+        manifest = opening.checkpoint.manifest
         try:
-            learner.restore(tensors)
-            scorer.restore(tensors)
+            trainer.restore(manifest.state, opening.checkpoint.tensors, opening.rewinds)
         except CheckpointError as error:
             raise CheckpointError(f"{manifest.file}: {error}") from error
-        trainer.restore(manifest.state)
     return trainer
 
 
@@ -157,10 +156,10 @@ def _train(trainer: Trainer, opening: Opening, recorder: Recorder) -> AnyEvent:
         return trainer.run(str(run.path))
     except Exception as error:
         LOGGER.exception("training failed at step %d", trainer.step)
-        from reid_tui.training.checkpoint import manifests
+        from reid_tui.training.saved import good
 
-        found = manifests(run.checkpoints)
-        where = f"the last checkpoint is {found[0].stem}" if found else "there is no checkpoint yet"
+        newest = next((Path(manifest.file).stem for manifest in good(run.checkpoints)), "")
+        where = f"the last checkpoint is {newest}" if newest else "there is no good checkpoint"
         end = Failed(step=trainer.step, message=f"{cause(error)}; {where}, details are in {run.log}")
         recorder(end)
         return end

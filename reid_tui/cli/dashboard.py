@@ -43,6 +43,7 @@ def dashboard(
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
     resume: opt.Resume = None,
+    at: opt.At = None,
     resume_or_start: opt.ResumeOrStart = None,
     runs_dir: opt.RunsDir = "runs",
     fps: opt.Fps = None,

@@ -15,7 +15,7 @@ from reid_tui.cli.dashboard import PROG, dashboard
 from reid_tui.cli.data import data
 from reid_tui.cli.debug import DEBUG, show_log, show_traceback
 from reid_tui.cli.doctor import doctor
-from reid_tui.cli.runs import list_runs, remove_run
+from reid_tui.cli.runs import list_runs, remove_run, show_run
 from reid_tui.cli.train import train
 from reid_tui.errors import FAILURE, INTERRUPTED, OK, USAGE, ReidTuiError
 from reid_tui.text import printable
@@ -30,6 +30,7 @@ _EXAMPLES: Final = {
     "bench": "reid-tui bench --rounds 3 --only plain",
     "doctor": "reid-tui doctor --json",
     "runs": "reid-tui runs --json",
+    "show": "reid-tui runs show latest",
     "rm": "reid-tui runs rm latest",
 }
 
@@ -49,6 +50,7 @@ for _command in (train, attach, data, bench, doctor):
     app.command(cls=Command, epilog=_example(_command.__name__))(_command)
 _runs = typer.Typer(cls=Group, rich_markup_mode=None)
 _runs.callback(invoke_without_command=True, epilog=_example("runs"))(list_runs)
+_runs.command("show", cls=Command, epilog=_example("show"))(show_run)
 _runs.command("rm", cls=Command, epilog=_example("rm"))(remove_run)
 app.add_typer(_runs, name="runs")
 

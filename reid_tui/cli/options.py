@@ -199,6 +199,10 @@ Resume = Annotated[
         autocompletion=complete_run,
     ),
 ]
+At = Annotated[
+    int | None,
+    number("at", "STEP", "With --resume: from the checkpoint of this step; 'runs show RUN' lists them.", RUN),
+]
 ResumeOrStart = Annotated[
     str | None,
     option(

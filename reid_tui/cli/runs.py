@@ -35,6 +35,30 @@ def list_runs(
     return 0
 
 
+def show_run(
+    run: Annotated[str, opt.RunArgument],
+    runs_dir: opt.RunsDir = "runs",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
+) -> int:
+    """List the checkpoints of a run.
+
+    Newest first; `--resume RUN --at STEP` goes on from one.
+    """
+    from reid_tui.console import console_on
+    from reid_tui.runs import checkpoint_table, checkpoints
+    from reid_tui.runs.directory import RunDirectory, locate_run
+
+    folder = RunDirectory(locate_run(run, Path(runs_dir)))
+    found = checkpoints.list_checkpoints(folder)
+    if as_json:
+        print(checkpoint_table.to_json(found))
+    elif found:
+        checkpoint_table.print_checkpoints(console_on(sys.stdout), found)
+    else:
+        print(f"{PROG}: no checkpoint in {printable(folder.path, 1000)} yet", file=sys.stderr)
+    return 0
+
+
 def remove_run(
     run: Annotated[str, opt.RunArgument],
     runs_dir: opt.RunsDir = "runs",

@@ -31,6 +31,7 @@ def train(
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
     resume: opt.Resume = None,
+    at: opt.At = None,
     resume_or_start: opt.ResumeOrStart = None,
     replay: opt.Replay = None,
     runs_dir: opt.RunsDir = "runs",

@@ -18,6 +18,9 @@ REASONS: Final = ("asked",)
 """Why another process may stop a run; the names of signals are for the process that got one."""
 
 
+_LARGEST: Final = 10**15
+
+
 def _snake(kind: type[Command]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
@@ -100,6 +103,8 @@ def _field(label: str, kind: type, value: object) -> Any:  # noqa: ANN401  a val
         if not isinstance(value, bool):
             raise UsageError(f"{label} must be true or false, not {_shown(value)}")
         return value
+    if kind is int:
+        return _whole(label, value)
     assert kind is str, f"no rule for {label}: {kind}"
     if value not in REASONS:
         raise UsageError(f"{label} must be {' or '.join(map(repr, REASONS))}, not {_shown(value)}")
@@ -116,6 +121,12 @@ def _number(label: str, value: object) -> float:
     if not math.isfinite(number):
         raise UsageError(f"{label} must be a finite number, not {_shown(value)}")
     return number
+
+
+def _whole(label: str, value: object) -> int:
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise UsageError(f"{label} must be a whole number, not {_shown(value)}")
+    return value
 
 
 def _shown(value: object) -> str:

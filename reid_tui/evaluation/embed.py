@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
-@torch.no_grad()
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every module gets the mode back that it had, also after an error."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 def embed(model: nn.Module, images_NCHW: Tensor, *, batch: int = 256, prepare: Callable[[Tensor], Tensor]) -> Tensor:
-    """Embeddings of all images, in their order.
-
-    The model computes in evaluation mode; every one of its modules gets the mode back that it had, also after an error.
+    """Embeddings of all images, in their order; the model computes in evaluation mode.
 
     Args:
         model: maps a prepared batch to (n, D).
@@ -26,10 +37,5 @@ def embed(model: nn.Module, images_NCHW: Tensor, *, batch: int = 256, prepare: C
     Returns:
         (N, D) float32, where the model put it.
     """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluating(model):
         return torch.cat([model(prepare(part)).float() for part in torch.split(images_NCHW, batch)])
-    finally:
-        for module, mode in modes:
-            module.training = mode

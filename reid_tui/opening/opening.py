@@ -32,11 +32,13 @@ class Opening:
     """What the person said, for config.json."""
     checkpoint: Checkpoint | None = None
     """Weights and state to start from; None for fresh ones."""
+    rewinds: int = 0
+    """How often the run has gone back to an earlier checkpoint, this time counted."""
     script: Script | None = None
     """Orders set beforehand."""
     orders: tuple[Order, ...] = ()
     """Carried out before the first step, as if somebody had just given them."""
     passed_over: tuple[str, ...] = ()
-    """A line for each newer checkpoint that does not verify."""
+    """A line for each newer checkpoint that does not verify, or that a divergence left."""
     tells_refusal: bool = True
     """Whether the run's own log says so where no network can be built; False leaves the run as it is."""

@@ -1,12 +1,14 @@
-"""A run that goes on: finding and locking it, its newest good checkpoint, and what may change meanwhile."""
+"""A run that goes on: finding and locking it, the checkpoint it goes on from, and what may change meanwhile."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.errors import RunError, advice
+from reid_tui.files import read_regular
 from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
@@ -20,6 +22,8 @@ from reid_tui.runs.start import started
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
 from reid_tui.training.events import Finished, Listener, PhaseChanged, ends_run, from_json
+from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config
+from reid_tui.training.saved import rewinds_from
 
 if TYPE_CHECKING:
     import contextlib
@@ -44,12 +48,15 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     run, lock = _taken(options, loading.resources)
     loading.start_torch(options)
     from reid_tui.data import catalog
-    from reid_tui.training.checkpoint import load_latest
+    from reid_tui.training.checkpoint import load_latest, load_step
     from reid_tui.training.device import pick_device
 
     device = pick_device(options.device)
     loading.report("looking for the data")
-    checkpoint, passed_over = load_latest(run.checkpoints)
+    if options.at is None:
+        checkpoint, passed_over = load_latest(run.checkpoints)
+    else:
+        checkpoint, passed_over = load_step(run.checkpoints, options.at), []
     manifest = checkpoint.manifest
     check_same_run(options, manifest.config, "to resume", CHANGEABLE | TURNABLE)
     if options.name is not None:
@@ -71,6 +78,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
         started=started(run),
         asked=options.given(),
         checkpoint=checkpoint,
+        rewinds=rewinds_from(run.checkpoints, manifest.state.step),
         orders=tuple(_turned(options, manifest)),
         passed_over=tuple(passed_over),
         tells_refusal=False,
@@ -91,7 +99,7 @@ def _taken(options: RunOptions, resources: contextlib.ExitStack) -> tuple[RunDir
 def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, images: int) -> RunConfig:
     """The run's own config with what may change; refused where it would end before it goes on."""
     changes = {name: value for name, value in options.given().items() if name in CHANGEABLE}
-    config = dataclasses.replace(manifest.config, **changes)
+    config = dataclasses.replace(manifest.config, **{**_changed_before(run), **changes})
     if "epochs" in changes and "steps" not in changes:
         config = dataclasses.replace(config, steps=None)
     from reid_tui.data.pairs import steps_per_epoch
@@ -110,6 +118,15 @@ def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, image
     if finished is not None and options.resume_or_start is not None:
         raise NothingLeft(dataclasses.replace(finished, note=message))
     raise RunError(message)
+
+
+def _changed_before(run: RunDirectory) -> dict[str, Any]:
+    """What the last resume changed; the checkpoint may be from before it."""
+    try:
+        last = checked_config(json.loads(read_regular(run.config, LARGEST_MANIFEST))["config"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return {name: getattr(last, name) for name in CHANGEABLE}
 
 
 def _finished(run: RunDirectory) -> Finished | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.runs.log_end import number, whole
-from reid_tui.training.events import LrChanged, MarginChanged, Progress, RunStarted
+from reid_tui.training.events import LrChanged, MarginChanged, Progress, Rewound, RunStarted
 
 if TYPE_CHECKING:
     from reid_tui.training.events import AnyEvent
@@ -32,7 +32,7 @@ class Change:
 
 
 class RunChanges:
-    """Takes a log's events in their order. What a resume took back does not count.
+    """Takes a log's events in their order. What a resume or a person took back does not count.
 
     Values are held against what the log says was trained with, so that lost lines are noticed.
     """
@@ -67,6 +67,9 @@ class RunChanges:
         match event:
             case RunStarted():
                 self._start(event)
+            case Rewound():
+                if number(event.margin) is not None and number(event.lr) is not None:  # older logs do not say
+                    self.end(event.step, event.margin, event.lr)
             case MarginChanged():
                 self._turn(event, "margin")
             case LrChanged():

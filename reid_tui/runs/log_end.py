@@ -76,7 +76,7 @@ def parsed(text: bytes) -> dict[str, Any] | None:
 
 
 class LogEnd:
-    """What the newest lines say. Of steps that a resume took back nothing is kept, as on the screen."""
+    """What the newest lines say. Of steps that were taken back nothing is kept, as on the screen."""
 
     def __init__(self) -> None:
         """Nothing is known yet."""
@@ -99,6 +99,8 @@ class LogEnd:
         self.loss: float | None = None
         self.margin: float | None = None
         self.map: float | None = None
+        self.map_step: int | None = None
+        """Of the evaluation that `map` is of."""
         self._kept_to: float = math.inf
         self._complete = False
 
@@ -125,6 +127,8 @@ class LogEnd:
             self._take_numbers(kind, event)
         if kind == "run_started":
             self._take_start(event, step)
+        elif kind == "rewound":
+            self._kept_to = min(self._kept_to, step)
 
     def _may_tell(self, line: bytes) -> bool:
         """Whether parsing is worth its time; decided by the kind where the line begins as our own do."""
@@ -138,7 +142,7 @@ class LogEnd:
                 return self.map is None
             case b"margin_changed":
                 return self.margin is None
-            case b"run_started":
+            case b"run_started" | b"rewound":
                 return True
         return kind.decode("ascii", errors="replace") in _MARKS and None in (self.mark, self.steered)
 
@@ -150,8 +154,9 @@ class LogEnd:
             case "margin_changed":
                 self.margin = number(event.get("new")) if self.margin is None else self.margin
             case "evaluated":
-                self.map = number(event.get("map")) if self.map is None else self.map
-            case "run_started":
+                if self.map is None and (found := number(event.get("map"))) is not None:
+                    self.map, self.map_step = found, whole(event.get("step"))
+            case "run_started" | "rewound":
                 self.margin = number(event.get("margin")) if self.margin is None else self.margin
 
     def _take_start(self, event: dict[str, Any], step: int) -> None:

@@ -37,6 +37,8 @@ class RunSummary:
     """Of the newest step whose loss was finite."""
     map: float | None
     """Of the newest evaluation."""
+    map_step: int | None
+    """Where that one was."""
     margin: float | None
     started: float
     """Unix seconds."""
@@ -105,6 +107,7 @@ def summarize(path: Path) -> RunSummary:
         total_steps=_total_steps(end, config),
         loss=end.loss,
         map=end.map,
+        map_step=end.map_step,
         margin=margin,
         started=started(run),
         time=end.time,

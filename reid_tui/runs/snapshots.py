@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reid_tui.training.events import DistancesReady, EmbeddingsReady, RunStarted
+from reid_tui.training.events import DistancesReady, EmbeddingsReady, Rewound, RunStarted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class NewestPictures:
                 self._maps.append(event)
             case DistancesReady():
                 self._histograms.append(event)
-            case RunStarted():
+            case RunStarted() | Rewound():
                 for pictures in (self._maps, self._histograms):
                     while pictures and pictures[-1].step > event.step:
                         pictures.pop()

@@ -15,7 +15,7 @@ from reid_tui.text import printable
 from reid_tui.view.text import UNKNOWN, amount, count, fixed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -33,8 +33,13 @@ _SIZES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 def to_json(runs: Sequence[RunSummary]) -> str:
     """One JSON array in plain ASCII; what is not known is null."""
+    return encoded([_as_object(run) for run in runs])
+
+
+def encoded(objects: list[dict[str, Any]]) -> str:
+    """One JSON array in plain ASCII."""
     # DEL is the one control character that the encoder leaves as it is.
-    return json.dumps([_as_object(run) for run in runs], indent=2, allow_nan=False).replace("\x7f", "\\u007f")
+    return json.dumps(objects, indent=2, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def _as_object(run: RunSummary) -> dict[str, Any]:
@@ -48,6 +53,7 @@ def _as_object(run: RunSummary) -> dict[str, Any]:
         "total_steps": run.total_steps,
         "loss": run.loss,
         "map": run.map,
+        "map_step": run.map_step,
         "margin": run.margin,
         "started": run.started,
         "time": run.time,
@@ -57,16 +63,35 @@ def _as_object(run: RunSummary) -> dict[str, Any]:
 
 
 def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
-    """Print the table; where the console is too narrow for it columns are left out."""
-    columns = list(COLUMNS)
-    table = _table(runs, columns)
+    """Print the table."""
+    print_rows(console, [_cells(run) for run in runs], COLUMNS, DROPPED, _LEFT)
+
+
+def print_rows(
+    console: Console,
+    rows: Sequence[Mapping[str, Text]],
+    columns: Sequence[str],
+    dropped: Sequence[str],
+    left: Sequence[str],
+) -> None:
+    """Print rows; where the console is too narrow for them columns are left out.
+
+    Args:
+        console: where to.
+        rows: a cell for each column.
+        columns: in their order; the first is folded where nothing else helps.
+        dropped: what is left out, in this order.
+        left: columns whose cells begin at the left.
+    """
+    shown = list(columns)
+    table = _table(rows, shown, left)
     left_out = []
-    for name in DROPPED:
+    for name in dropped:
         if _width(console, table) <= console.width:
             break
-        columns.remove(name)
+        shown.remove(name)
         left_out.append(name)
-        table = _table(runs, columns)
+        table = _table(rows, shown, left)
     console.print(table)
     if left_out:
         note = f"not shown for want of width: {', '.join(left_out)}; --json has everything"
@@ -78,19 +103,19 @@ def _width(console: Console, table: Table) -> int:
     return Measurement.get(console, console.options.update(width=WIDEST), table).maximum
 
 
-def _table(runs: Sequence[RunSummary], columns: Sequence[str]) -> Table:
+def _table(rows: Sequence[Mapping[str, Text]], columns: Sequence[str], left: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in columns:
+        first = name == columns[0]
         table.add_column(
             name,
-            justify="left" if name in _LEFT else "right",
-            no_wrap=name != "run",
-            min_width=8 if name == "run" else None,
-            overflow="fold" if name == "run" else "ellipsis",
+            justify="left" if name in left else "right",
+            no_wrap=not first,
+            min_width=8 if first else None,
+            overflow="fold" if first else "ellipsis",
         )
-    for run in runs:
-        cells = _cells(run)
-        table.add_row(*(cells[name] for name in columns))
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
     return table
 
 
@@ -101,9 +126,9 @@ def _cells(run: RunSummary) -> dict[str, Text]:
         "run": printable(run.name),
         "data": printable(run.data, 40) if run.data else UNKNOWN,
         "steps": steps if run.step is not None or run.total_steps is not None else UNKNOWN,
-        "loss": fixed(_or_nan(run.loss), 4),
-        "mAP": fixed(_or_nan(run.map), 3),
-        "margin": amount(_or_nan(run.margin)),
+        "loss": fixed(or_nan(run.loss), 4),
+        "mAP": fixed(or_nan(run.map), 3) + ("" if run.map_step is None else f" @{count(run.map_step)}"),
+        "margin": amount(or_nan(run.margin)),
         "age": age(run.age_s),
         "size": size(run.size),
     }
@@ -130,5 +155,6 @@ def _count(value: int | None) -> str:
     return UNKNOWN if value is None else count(value)
 
 
-def _or_nan(value: float | None) -> float:
+def or_nan(value: float | None) -> float:
+    """The value, NaN for none."""
     return math.nan if value is None else value

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
-import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,9 +18,10 @@ import torch
 
 from reid_tui import __version__
 from reid_tui.errors import CheckpointError
-from reid_tui.files import read_regular, write_whole
+from reid_tui.files import write_whole
 from reid_tui.text import printable
 from reid_tui.training.manifest import SCHEMA, Manifest, TrainingState, encode, read_manifest
+from reid_tui.training.saved import LARGEST, complete, in_order, manifests, named, rank, step_of, verified
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "TrainingState",
     "load_checkpoint",
     "load_latest",
+    "load_step",
     "manifests",
     "prune",
     "read_manifest",
@@ -42,12 +44,9 @@ __all__ = [
     "versions",
 ]
 
-LARGEST: Final = 2 * 2**30
-"""Bytes of tensors: 178 million parameters in float32 with Adam's two averages. Larger files are not even read."""
 LARGEST_HEADER: Final = 2**20
 """Bytes of names and shapes: some ten thousand tensors."""
 KEPT: Final = 3
-_STEM: Final = re.compile(r"step-\d{8,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +93,7 @@ def save_checkpoint(
 
     Raises:
         OSError: nothing valid is lost.
+        CheckpointError: what a divergence left would take the place of a good one.
     """
     content = safetensors.torch.save(tensors)
     if len(content) > LARGEST:
@@ -101,6 +101,8 @@ def save_checkpoint(
     path = folder / f"step-{state.step:08d}.safetensors"
     beside = path.with_suffix(".json")
     before = _verified(beside)
+    if before is not None and before.good and not state.sound:
+        raise CheckpointError(f"its weights are ruined, and a good checkpoint of step {state.step} is there")
     manifest = {
         "schema": SCHEMA,
         "file": path.name,
@@ -127,7 +129,7 @@ def save_checkpoint(
 def _verified(manifest_path: Path) -> Manifest | None:
     """The manifest in force of a checkpoint that could be loaded, None where there is none."""
     try:
-        return _read_verified(manifest_path)[0]
+        return verified(manifest_path)[0]
     except CheckpointError:
         return None
 
@@ -138,7 +140,7 @@ def load_checkpoint(manifest_path: Path) -> Checkpoint:
     Raises:
         CheckpointError: it does not verify.
     """
-    manifest, content = _read_verified(manifest_path)
+    manifest, content = verified(manifest_path)
     try:
         header = int.from_bytes(content[:8], "little")
         if not 2 <= header <= LARGEST_HEADER:
@@ -147,25 +149,6 @@ def load_checkpoint(manifest_path: Path) -> Checkpoint:
     except Exception as error:  # shapes and types of a stranger: the libraries refuse them in many ways
         raise CheckpointError(f"{manifest.file}: no safetensors file: {printable(error, 200)}") from error
     return Checkpoint(manifest, tensors)
-
-
-def _read_verified(manifest_path: Path) -> tuple[Manifest, bytes]:
-    """A manifest, or the one that it replaces, and the file that it describes to the byte."""
-    manifest = read_manifest(manifest_path)
-    candidates = [item for item in (manifest, manifest.replaces) if item is not None]
-    path = manifest_path.with_name(manifest.file)
-    try:
-        size = path.stat().st_size
-        if size not in [item.size for item in candidates]:
-            raise CheckpointError(f"{path.name}: {size} bytes instead of {manifest.size}")
-        content = read_regular(path, LARGEST)
-    except OSError as error:
-        raise CheckpointError(f"{path.name}: {error.strerror or error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    for item in candidates:
-        if found == item.sha256:
-            return item, content
-    raise CheckpointError(f"{path.name}: SHA-256 is {found[:12]}…, the manifest says {manifest.sha256[:12]}…")
 
 
 def weights_sha256(tensors: dict[str, Tensor]) -> str:
@@ -185,35 +168,55 @@ def weights_sha256(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def manifests(folder: Path) -> list[Path]:
-    """Manifest files by step, newest first."""
-    found = [path for path in folder.glob("step-*.json") if _STEM.fullmatch(path.stem)]
-    return sorted(found, key=lambda path: int(path.stem.removeprefix("step-")), reverse=True)
-
-
 def load_latest(folder: Path) -> tuple[Checkpoint, list[str]]:
-    """The newest checkpoint that verifies.
+    """The newest good checkpoint that verifies.
 
     Returns:
         The checkpoint, and one line for each newer one that was passed over.
 
     Raises:
-        CheckpointError: none verifies.
+        CheckpointError: there is none.
     """
     rejected: list[str] = []
-    for path in manifests(folder):
+    waiting = [(ranked, path) for ranked, path, _ in in_order(folder)]
+    while waiting:
+        ranked, path = waiting.pop(0)
         try:
-            return load_checkpoint(path), rejected
+            checkpoint = load_checkpoint(path)
         except CheckpointError as error:
             rejected.append(str(error))
+            continue
+        if (own := rank(checkpoint.manifest)) < ranked:  # a save over it was cut short: the one before is in force
+            waiting = sorted([*waiting, (own, path)], reverse=True)
+        elif checkpoint.manifest.good:
+            return checkpoint, rejected
+        else:
+            rejected.append(f"{checkpoint.manifest.file}: left by a divergence, its weights are ruined")
     why = f" ({'; '.join(rejected[:3])})" if rejected else ""
     raise CheckpointError(f"no usable checkpoint in {str(folder)!r}{why}; start a new run")
 
 
-def prune(folder: Path, newest: int) -> None:
-    """Remove all but the last `KEPT`, the best by mAP, and those that a person asked for.
+def load_step(folder: Path, step: int) -> Checkpoint:
+    """The checkpoint of exactly this step, good or not.
 
-    A checkpoint of a step beyond the newest is one that a resume passed over: it neither counts nor goes.
+    Raises:
+        CheckpointError: there is none, or it does not verify; the steps of the others are told.
+    """
+    path = folder / f"step-{step:08d}.json"
+    others = [step_of(other) for other, _ in complete(folder) if other != path]
+    try:
+        if not os.path.lexists(path):
+            raise CheckpointError(f"no checkpoint of step {step} in {str(folder)!r}")  # noqa: TRY301
+        return load_checkpoint(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}; {named(others)}") from error
+
+
+def prune(folder: Path, newest: int) -> None:
+    """Remove all but the last `KEPT` good ones, the best of them by mAP, and those that a person asked for.
+
+    Of what divergences left only a last one stays, and only while nothing good is newer. A checkpoint of a step beyond
+    the newest is one that a resume passed over: it neither counts nor goes.
 
     Args:
         folder: the run's checkpoints.
@@ -222,19 +225,14 @@ def prune(folder: Path, newest: int) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    found = []
-    for path in manifests(folder):
-        try:
-            manifest = read_manifest(path)
-            complete = path.with_suffix(".safetensors").stat().st_size == manifest.size
-        except (CheckpointError, OSError):
-            continue
-        if complete and manifest.state.step <= newest:
-            found.append((path, manifest))
-    scored = [(manifest.state.map, path) for path, manifest in found if manifest.state.map is not None]
+    found = [(path, manifest) for path, manifest in complete(folder) if manifest.state.step <= newest]
+    scored = [
+        (manifest.state.map, path) for path, manifest in found if manifest.good and manifest.state.map is not None
+    ]
     best = max(scored, key=lambda item: item[0])[1] if scored else None
-    automatic = [path for path, manifest in found if not manifest.keep]
-    for path in automatic[KEPT:]:
+    ruined = [path for path, manifest in found[1:] if not manifest.good and not manifest.keep]
+    automatic = [path for path, manifest in found if manifest.good and not manifest.keep]
+    for path in (*automatic[KEPT:], *ruined):
         if path != best:
             path.unlink()  # first: without its manifest a checkpoint is none
             path.with_suffix(".safetensors").unlink()

@@ -31,6 +31,13 @@ class Evaluate:
 
 
 @dataclass(frozen=True, slots=True)
+class GoBack:
+    """Take up the good checkpoint of an earlier step, or with 0 the beginning, and wait; also after a divergence."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetMargin:
     """Use another margin from the next step on. Limits: `config.LIMITS["margin"]`."""
 
@@ -59,4 +66,4 @@ class Stop:
     reason: str = "asked"
 
 
-Command = Pause | Resume | Step | Save | Evaluate | SetMargin | ShiftMargin | SetLearningRate | Stop
+Command = Pause | Resume | Step | Save | Evaluate | GoBack | SetMargin | ShiftMargin | SetLearningRate | Stop

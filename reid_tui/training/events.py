@@ -196,15 +196,25 @@ class CheckpointSaved(Event):
     path: str
     seconds: float
     reason: str
-    """epoch | asked | stopped | finished | diverged"""
+    """epoch | asked | stopped | finished | rewound; in older logs also diverged"""
+    good: bool = True
+    """False where a divergence has ruined the weights: no resume takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewound(Event):
-    """A resume took a checkpoint, at `step`, from before the log's last step; those after it are taken again."""
+    """The run went on from a checkpoint, at `step`, before `from_step`: steps after it are taken again.
+
+    What else the checkpoint brings back is not known, NaN and 0, in older logs.
+    """
 
     from_step: int
     """The last one in the log."""
+    margin: float = math.nan
+    lr: float = math.nan
+    pairs_seen: int = 0
+    skipped: int = 0
+    wall_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,11 +238,11 @@ class Warned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diverged(Event):
-    """Three steps in a row were not finite. Training waits, or ends where nobody can steer it."""
+    """Three steps in a row were not finite, or exploded. Training waits, or ends where nobody can steer it."""
 
     reason: str
     checkpoint: str
-    """The last good one, relative to the run directory."""
+    """The last good one, relative to the run directory; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from reid_tui.errors import CheckpointError
 from reid_tui.files import write_whole
-from reid_tui.training.checkpoint import TrainingState, manifests, prune, save_checkpoint
+from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_checkpoint
+from reid_tui.training.saved import good, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,7 @@ class Keeper:
 
         Raises:
             OSError: the disk did not take it; what was there before still is.
+            CheckpointError: what a divergence left would take the place of a good one.
         """
         self._go_home()
         path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason)
@@ -77,9 +80,19 @@ class Keeper:
         return (self._checkpoints / f"step-{step:08d}.json").is_file()
 
     def newest(self) -> str:
-        """The newest checkpoint, by its manifest; empty where there is none."""
-        found = manifests(self._checkpoints)
-        return f"{self._checkpoints.name}/{found[0].stem}.safetensors" if found else ""
+        """The newest good checkpoint, by its manifest; empty where there is none."""
+        return next((f"{self._checkpoints.name}/{manifest.file}" for manifest in good(self._checkpoints)), "")
+
+    def load(self, step: int) -> Checkpoint:
+        """The good checkpoint of exactly this step.
+
+        Raises:
+            CheckpointError: there is none, or it does not verify; the steps of the others are told.
+        """
+        steps = [manifest.state.step for manifest in good(self._checkpoints)]
+        if step not in steps:
+            raise CheckpointError(f"no good checkpoint of step {step}; {named(steps)}")
+        return load_checkpoint(self._checkpoints / f"step-{step:08d}.json")
 
     def snapshot(self, step: int, picture: Picture) -> str:
         """Keep a picture of the map: npz with `points` (N, 2) float32 and `identities` (N,) int64.

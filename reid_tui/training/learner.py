@@ -5,6 +5,7 @@ Legend: P pairs of a batch, N images.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ import torch
 from torch.nn.functional import pdist
 
 from reid_tui.errors import CheckpointError
+from reid_tui.evaluation.embed import evaluating
 from reid_tui.learning.distances import pair_distance
 from reid_tui.learning.losses import LOSSES
 from reid_tui.learning.networks import build_network, to_input
@@ -70,9 +72,10 @@ class Learner:
         self._images_NCHW = place_images(train, device)
         self._identities_N = train.identities
         channels, height, width = train.images.shape[1:]
-        self.network = build_network(config.model, channels, height, width, config.embedding_dim, config.seed).to(
-            device
+        self._build = functools.partial(
+            build_network, config.model, channels, height, width, config.embedding_dim, config.seed
         )
+        self.network = self._build().to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=device.type in ("cpu", "cuda"))
         self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
         self._margin_value = config.margin
@@ -135,6 +138,23 @@ class Learner:
             return StepResult(value, applied=False)
         self.optimizer.step()
         return StepResult(value, applied=True)
+
+    def loss_ahead(self, pairs: EpochPairs) -> float:
+        """Loss of a batch that is not trained on, by the present weights. Changes nothing.
+
+        Returns:
+            The largest float32 where the loss, a weight or one of Adam's averages is not finite.
+        """
+        with evaluating(self.network):
+            value = self.loss(pairs).item()
+        averages = [state[key] for state in self.optimizer.state.values() for key in ADAM_STATE]
+        numbers = [*self.network.state_dict().values(), *averages]
+        finite = math.isfinite(value) and all(bool(tensor.isfinite().all()) for tensor in numbers)
+        return value if finite else torch.finfo(torch.float32).max
+
+    def beginning(self) -> dict[str, Tensor]:
+        """As `tensors`, before the first step."""
+        return {f"network.{name}": value for name, value in self._build().state_dict().items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and optimiser state by name, on the CPU and contiguous, for a checkpoint."""

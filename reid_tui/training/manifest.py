@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.config import (
@@ -29,6 +29,13 @@ SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 2**20
 _LARGEST_COUNT: Final = 10**15
 _DIGEST: Final = "digest"
+EXPLODED: Final = 100 * LIMITS["margin"].high ** 2
+"""A loss above this is that of ruined weights, whatever the margin.
+
+It has the size of a squared distance, and nobody trains for distances beyond the largest margin: turned from there to
+the smallest one, the loss stays a hundred times lower. A learning rate of 1 was seen to lead to 1e13, and one of 10 to
+1e21, where gradients are no longer finite.
+"""
 _CHOICES: Final = {
     "preset": PRESETS,
     "model": MODELS,
@@ -53,9 +60,44 @@ class TrainingState:
     lr: float
     skipped: int
     skipped_in_row: int
+    """By now; steps whose loss has exploded count here too."""
     wall_s: float
     map: float | None
     """mAP of the last evaluation at this step, for keeping the best."""
+    rank1: float | None = None
+    """Of the same evaluation."""
+    loss: float | None = None
+    """Of the pairs that come next, by these very weights; the largest float32 where a number is not finite."""
+    rewinds: int = 0
+    """How often the run had gone back to an earlier checkpoint by then."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether training can go on from here: the last step was a good one, and so is the loss.
+
+        The loss of a step is that of the weights before it: the step that ruins them looks well. So a checkpoint is
+        judged by the step that comes next; an older one, which does not know it, by the running epoch's mean.
+        """
+        loss = self.loss
+        if loss is None:
+            loss = self.epoch_loss_sum / self.epoch_pairs if self.epoch_pairs else 0.0
+        return not self.skipped_in_row and loss <= EXPLODED
+
+
+def beginning(config: RunConfig) -> TrainingState:
+    """Before the first step."""
+    return TrainingState(
+        step=0,
+        epoch_loss_sum=0.0,
+        epoch_pairs=0,
+        pairs_seen=0,
+        margin=config.margin,
+        lr=config.lr,
+        skipped=0,
+        skipped_in_row=0,
+        wall_s=0.0,
+        map=None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +115,11 @@ class Manifest:
     data_fingerprint: str
     replaces: Manifest | None = None
     """The one before at the same step, in force until the new tensors are in place."""
+
+    @property
+    def good(self) -> bool:
+        """Whether a run may go on from it unasked: none that a divergence left behind."""
+        return self.state.sound and self.reason != "diverged"
 
 
 def encode(value: dict[str, Any]) -> bytes:
@@ -129,10 +176,15 @@ def _manifest(value: object) -> Manifest:
     for name in ("margin", "lr"):
         if getattr(state, name) <= 0:
             raise ValueError(f"state.{name} is {getattr(state, name)}")
-    return Manifest(**{**given, "state": state, "config": _config(given["config"])})
+    return Manifest(**{**given, "state": state, "config": checked_config(given["config"])})
 
 
-def _config(value: object) -> RunConfig:
+def checked_config(value: object) -> RunConfig:
+    """A run's config out of untrusted JSON.
+
+    Raises:
+        ValueError: it is none, or a value is out of its limits.
+    """
     config = RunConfig(**_typed(RunConfig, value))
     for name, limit in LIMITS.items():
         found = getattr(config, name, None)
@@ -169,6 +221,8 @@ def _typed(kind: type[Any], value: object) -> dict[str, Any]:
         if declared not in _CHECKS:
             continue
         if item.name not in given:
+            if item.default is not MISSING:
+                continue
             raise ValueError(f"{item.name} is missing")
         found = given[item.name]
         if type(found) not in _CHECKS[declared]:

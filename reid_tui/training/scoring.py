@@ -95,6 +95,7 @@ class Scorer:
         shapes = {"basis": (self._dim, 2), "mean": (self._dim,)}
         state = {name: tensors[key] for name in shapes if (key := f"projection.{name}") in tensors}
         if self._dim == 2 or not state:
+            self._projection = Projection(self._dim)
             return
         for name, shape in shapes.items():
             value = state.get(name)

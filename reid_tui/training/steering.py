@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from reid_tui.config import parse_number
-from reid_tui.errors import UsageError
+from reid_tui.errors import CheckpointError, UsageError
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.refusals import Refusals
@@ -77,6 +77,9 @@ class Steered(Protocol):
 
     def evaluate(self) -> None:
         """Score the sample."""
+
+    def go_back(self, step: int) -> None:
+        """Take up an earlier checkpoint."""
 
     def save(self, reason: str) -> bool:
         """Write a checkpoint."""
@@ -155,6 +158,8 @@ class Steering:
                 trainer.save("asked")
             case cmd.Evaluate():
                 trainer.evaluate()
+            case cmd.GoBack():
+                self._go_back(command, trainer)
             case cmd.SetMargin(value):
                 self._set_margin(command, trainer.step, value)
             case cmd.ShiftMargin(by):
@@ -173,6 +178,20 @@ class Steering:
         self.paused = wanted
         self._steps_granted = 0
         self._emit(ev.Paused(step=step) if wanted else ev.Resumed(step=step))
+
+    def _go_back(self, command: cmd.GoBack, trainer: Steered) -> None:
+        """A person who goes back wants something else from there on: the run waits for it."""
+        if command.step >= trainer.step:
+            self._refuse(command, trainer.step, f"the run is at step {trainer.step}")
+            return
+        try:
+            trainer.go_back(command.step)
+        except CheckpointError as error:
+            self._refuse(command, trainer.step, str(error))
+            return
+        self.paused = True
+        self._steps_granted = 0
+        self._emit(ev.Paused(step=trainer.step))
 
     def _set_margin(self, command: cmd.Command, step: int, value: float) -> None:
         if self._accepts(command, step, "margin", value, self._learner.margin):

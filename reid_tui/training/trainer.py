@@ -11,15 +11,19 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.data.pairs import draw_epoch, steps_per_epoch
-from reid_tui.errors import advice, why
+from reid_tui.errors import advice
 from reid_tui.training import events as ev
-from reid_tui.training.checkpoint import TrainingState
+from reid_tui.training.manifest import EXPLODED, TrainingState
+from reid_tui.training.pictures import distances_of, map_of, scores_of
 from reid_tui.training.run_started import run_started
+from reid_tui.training.saving import AGAIN, NEVER, Saving
 from reid_tui.training.scoring import map_interval
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import Dataset
     from reid_tui.data.pairs import EpochPairs
@@ -29,13 +33,9 @@ if TYPE_CHECKING:
     from reid_tui.training.learner import Learner
     from reid_tui.training.scoring import Picture, Scorer
 
-SKIPS_TO_DIVERGE: Final = 3
+RUINED_TO_DIVERGE: Final = 3
 PROGRESS_LINES: Final = 20_000
 """About so many progress events in a long run."""
-SAVE_AGAIN_S: Final = 30.0
-"""After a failed save."""
-_AGAIN: Final = f"it is tried again in {SAVE_AGAIN_S:.0f} s"
-_NEVER: Final = "the run ends without it"
 
 
 class BrokenOffError(Exception):
@@ -98,29 +98,47 @@ class Trainer:
         self._epoch_loss = math.nan
         self._pairs_seen = 0
         self._skipped = 0
-        self._skipped_in_row = 0
-        self._map: float | None = None
+        self._ruined_in_row = 0
+        self._scores: tuple[float, float | None] | None = None
+        """mAP and rank-1 of this very step."""
+        self._rewinds = 0
+        self._went_back = False
+        """To another checkpoint than the newest one, before it was opened."""
         self._watch = Stopwatch()
         self._steering = Steering(inbox, learner, self._watch, self._emit, script)
         self._drawn: tuple[int, EpochPairs] | None = None
-        self._saved: tuple[int, float, float] | None = None
-        self._save_again: tuple[float, str, str] | None = None
+        self._saving = Saving(keeper, learner, scorer, self._emit)
 
-    def restore(self, state: TrainingState) -> None:
-        """Go on where a checkpoint left off; learner and scorer are restored by whoever calls this."""
+    def restore(self, state: TrainingState, tensors: dict[str, Tensor], rewinds: int | None = None) -> None:
+        """Go on where a checkpoint left off, but for its count of steps skipped in a row.
+
+        Args:
+            state: of the checkpoint.
+            tensors: of the same.
+            rewinds: how often the run will have gone back by that; None where this is no going back.
+
+        Raises:
+            CheckpointError: it is of another network, whose weights are not taken.
+        """
+        self._scorer.restore(tensors)
+        self._learner.restore(tensors)
         self._step = state.step
+        self._epoch_loss = math.nan
         self._epoch_loss_sum = state.epoch_loss_sum
         self._epoch_pairs = state.epoch_pairs
         self._pairs_seen = state.pairs_seen
         self._skipped = state.skipped
-        self._skipped_in_row = state.skipped_in_row
+        self._ruined_in_row = 0
+        self._rewinds = state.rewinds if rewinds is None else rewinds
+        self._went_back = self._rewinds > state.rewinds
         self._watch.seconds = state.wall_s
-        self._map = state.map
+        self._scores = None if state.map is None else (state.map, state.rank1)
         self._learner.margin = state.margin
         self._learner.lr = state.lr
 
     def state(self) -> TrainingState:
-        """All that the next step depends on, apart from tensors."""
+        """All that the next step depends on, apart from tensors, and what the weights are worth."""
+        map_, rank1 = self._scores or (None, None)
         return TrainingState(
             step=self._step,
             epoch_loss_sum=self._epoch_loss_sum,
@@ -129,9 +147,12 @@ class Trainer:
             margin=self._learner.margin,
             lr=self._learner.lr,
             skipped=self._skipped,
-            skipped_in_row=self._skipped_in_row,
+            skipped_in_row=self._ruined_in_row,
             wall_s=self._watch.seconds,
-            map=self._map,
+            map=map_,
+            rank1=rank1,
+            loss=self._learner.loss_ahead(self._next_pairs()),
+            rewinds=self._rewinds,
         )
 
     @property
@@ -161,13 +182,16 @@ class Trainer:
             )
         )
         try:
-            if self._map is None and self._step % self._eval_every == 0:
+            if self._went_back:
+                self.save("rewound")
+            if self._scores is None and self._step % self._eval_every == 0:
                 self.evaluate()  # the first, or one that a stop broke off
             self._phase("training")
             while self._step < self._total:
                 self._steering.obey(self)
                 self._train_step()
-                if self._skipped_in_row >= SKIPS_TO_DIVERGE and (end := self._diverge()):
+                diverged = self._ruined_in_row and self._ruined_in_row % RUINED_TO_DIVERGE == 0
+                if diverged and (end := self._diverge()):
                     return end
             return self._finish()
         except StopTraining as stop:
@@ -175,26 +199,28 @@ class Trainer:
         finally:
             self._emit.refusals.tell(all_of_them=True)
 
-    def _train_step(self) -> None:
+    def _next_pairs(self) -> EpochPairs:
         epoch, index = divmod(self._step, self._per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, draw_epoch(self._dataset.train.identities, self._config.seed, epoch)
         size = self._config.batch_size
-        pairs = self._drawn[1][index * size : (index + 1) * size]
+        return self._drawn[1][index * size : (index + 1) * size]
+
+    def _train_step(self) -> None:
+        epoch, pairs = self._step // self._per_epoch, self._next_pairs()
         before = time.perf_counter()
         result = self._learner.step(pairs)
         self._watch.count_step(time.perf_counter() - before, len(pairs))
         self._step += 1
-        self._map = None
+        self._scores = None
         self._pairs_seen += len(pairs)
         if result.applied:
             self._epoch_loss_sum += result.loss * len(pairs)
             self._epoch_pairs += len(pairs)
-            self._skipped_in_row = 0
         else:
             self._skipped += 1
-            self._skipped_in_row += 1
             self._warn("step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite")
+        self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
         last = self._step == self._total
         if last or self._steering.paused or not result.applied or self._step % self._progress_every == 0:
             self._progress(epoch + 1, result.loss)
@@ -238,23 +264,10 @@ class Trainer:
             raise BrokenOffError
 
     def _tell_scores(self, picture: Picture, *, everything: bool) -> None:
-        scores = picture.evaluation.scores
-        if not everything:
-            self._map = scores.map if math.isfinite(scores.map) else None
-        self._emit(
-            ev.Evaluated(
-                step=self._step,
-                epoch=self._epoch_now(),
-                split=self._scorer.split,
-                images=scores.images,
-                rank1=scores.rank1,
-                map=scores.map,
-                auc=scores.auc,
-                eer=scores.eer,
-                threshold=scores.threshold,
-                d_prime=scores.d_prime,
-            )
-        )
+        event = scores_of(picture, step=self._step, epoch=self._epoch_now(), split=self._scorer.split)
+        if not everything and math.isfinite(event.map):
+            self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
+        self._emit(event)
 
     def _show(self, picture: Picture | None) -> None:
         if picture is None:
@@ -265,83 +278,73 @@ class Trainer:
             path = self._keeper.snapshot(self._step, picture)
         except OSError as error:
             self._warn("snapshot_failed", f"the map at step {self._step} could not be kept: {advice(error, '')}")
-        histogram = picture.evaluation.histogram
         split = self._scorer.split
-        self._emit(
-            ev.EmbeddingsReady(
-                step=self._step, split=split, path=path, points=picture.points, identities=picture.identities
-            )
-        )
-        self._emit(
-            ev.DistancesReady(
-                step=self._step,
-                split=split,
-                edges=histogram.edges,
-                same=histogram.same,
-                different=histogram.different,
-                threshold=picture.evaluation.scores.threshold,
-            )
-        )
+        self._emit(map_of(picture, step=self._step, split=split, path=path))
+        self._emit(distances_of(picture, step=self._step, split=split))
 
     # Saving.
 
-    def save(self, reason: str, then: str = _AGAIN) -> bool:
-        """Write a checkpoint; a failure is told and remembered, and training goes on.
-
-        What a person asked for in vain is made good by the next save, whatever that one is for. `then` says what
-        becomes of this one when it fails.
-        """
-        if self._save_again and self._save_again[1] == "asked":
-            reason = "asked"
+    def save(self, reason: str, then: str = AGAIN) -> bool:
+        """Write a checkpoint; returns whether it is not to be tried again."""
         self._phase("saving")
-        before = time.perf_counter()
-        try:
-            path = self._keeper.save({**self._learner.tensors(), **self._scorer.tensors()}, self.state(), reason)
-        except OSError as error:
-            self._save_again = time.monotonic() + SAVE_AGAIN_S, reason, why(error)
-            told = f"{why(error)}; {then}" if then == _NEVER else advice(error, then)
-            self._warn("save_failed", f"the checkpoint at step {self._step} could not be saved: {told}")
-        else:
-            self._saved = self._version()
-            self._save_again = None
-            seconds = time.perf_counter() - before
-            self._emit(ev.CheckpointSaved(step=self._step, path=path, seconds=seconds, reason=reason))
+        done = self._saving.save(self.state(), reason, then)
         self._phase("training")
-        return self._save_again is None
+        return done
 
     def save_again_in(self) -> float | None:
         """Seconds until a failed save is due again, None where none failed."""
-        return None if self._save_again is None else max(0.0, self._save_again[0] - time.monotonic())
+        return self._saving.again_in()
 
     def save_if_due(self) -> None:
         """Try a failed save again when its time has come."""
-        if self._save_again and time.monotonic() >= self._save_again[0]:
-            self.save(self._save_again[1])
-
-    def _version(self) -> tuple[int, float, float]:
-        """What tells two checkpoints of a run apart."""
-        return self._step, self._learner.margin, self._learner.lr
+        if reason := self._saving.due:
+            self.save(reason)
 
     def _save_last(self, reason: str, then: str) -> bool:
-        return (self._saved == self._version() and self._keeper.holds(self._step)) or self.save(reason, then)
+        return self._saving.holds(self._step, self._learner.margin, self._learner.lr) or self.save(reason, then)
+
+    # Going back.
+
+    def go_back(self, step: int) -> None:
+        """Take up an earlier checkpoint, or with step 0 the beginning, and look at it.
+
+        Raises:
+            CheckpointError: there is no good one of that step, or it does not verify; nothing is changed.
+        """
+        state, tensors = self._saving.earlier(step, self._config)
+        from_step = self._step
+        self.restore(state, tensors, self._rewinds + 1)
+        self._emit(self.rewound(from_step))
+        self.save("rewound")
+        self.evaluate()
+
+    def rewound(self, from_step: int) -> ev.Rewound:
+        """Where the run stands after it went back."""
+        return ev.Rewound(
+            step=self._step,
+            from_step=from_step,
+            margin=self._learner.margin,
+            lr=self._learner.lr,
+            pairs_seen=self._pairs_seen,
+            skipped=self._skipped,
+            wall_s=self._watch.seconds,
+        )
 
     # Ends.
 
     def _diverge(self) -> ev.Diverged | None:
         """Say so; wait for a person, or end where there is none."""
-        if self._saved is None:
-            self._save_last("diverged", _AGAIN if self._steerable or self._scripted else _NEVER)
-        reason = f"{SKIPS_TO_DIVERGE} steps in a row had a loss or gradient that is not finite"
+        what = f"a loss above {EXPLODED:g}, or a loss or gradient that is not finite"
+        reason = f"{RUINED_TO_DIVERGE} steps in a row had {what}"
         event = ev.Diverged(step=self._step, reason=reason, checkpoint=self._keeper.newest())
         self._emit(event)
-        self._skipped_in_row = 0
         if self._scripted:
             return None  # whoever steered the run went on
         self._steering.paused = True
         return None if self._steerable else event
 
     def _stop(self, command: cmd.Stop) -> ev.Stopped | ev.Failed:
-        if command.save and not self._save_last("stopped", _NEVER):
+        if command.save and not self._save_last("stopped", NEVER):
             return self._save_lost()
         event = ev.Stopped(step=self._step, reason=command.reason, saved=command.save)
         self._emit(event)
@@ -352,7 +355,7 @@ class Trainer:
         self.evaluate(everything=True)
         if self._inbox.told_to_stop:
             self._steering.obey(self)
-        if not self._save_last("finished", _NEVER):
+        if not self._save_last("finished", NEVER):
             return self._save_lost()
         event = ev.Finished(
             step=self._step,
@@ -365,10 +368,7 @@ class Trainer:
         return event
 
     def _save_lost(self) -> ev.Failed:
-        assert self._save_again is not None
-        before = f"the one before is {newest}" if (newest := self._keeper.newest()) else "there is none before it"
-        message = f"the last checkpoint could not be saved: {self._save_again[2]}; {before}"
-        event = ev.Failed(step=self._step, message=message)
+        event = self._saving.lost(self._step)
         self._emit(event)
         return event
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from reid_tui.control.client import ControlClient
 from reid_tui.control.endpoint import commander
 from reid_tui.files import owner, user_name
+from reid_tui.runs.checkpoints import can_go_on
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import holder
 from reid_tui.runs.snapshots import NewestPictures
@@ -25,6 +26,7 @@ from reid_tui.training.events import (
     Lost,
     PhaseChanged,
     Resumed,
+    Rewound,
     RunStarted,
     Warned,
     ends_run,
@@ -180,6 +182,8 @@ class AttachedSession:
             case RunStarted() | Resumed():
                 self._over = self._lost = False
                 self._diverged = None
+            case Rewound():
+                self._diverged = None
             case Diverged():
                 self._diverged = event
             case _ if ends_run(event):
@@ -223,8 +227,8 @@ class AttachedSession:
         self._box.put(Lost(step=step, seq=seq, time=time.time(), message=message))
 
     def _remedy(self) -> str:
-        if not any(self._run.checkpoints.glob("step-*.json")):
-            return "it has no checkpoint yet, start a new run"
+        if not can_go_on(self._run):
+            return "it has no good checkpoint, start a new run"
         if not os.access(self._run.path, os.W_OK):
             return f"{owner(self._run.path)} can go on with it"
         return f"go on with: reid-tui --resume {shlex.quote(str(self._run.path))}"

@@ -16,7 +16,7 @@ from textual.app import App, SystemCommand
 from reid_tui.files import write_whole
 from reid_tui.signals import SAVING
 from reid_tui.text import printable
-from reid_tui.training.commands import Command, Evaluate, Save, SetLearningRate, SetMargin, ShiftMargin, Step
+from reid_tui.training.commands import Command, Evaluate, GoBack, Save, SetLearningRate, SetMargin, ShiftMargin, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
 from reid_tui.tui.bindings import bindings
@@ -27,6 +27,7 @@ from reid_tui.tui.leaving.quitting import Quitting
 from reid_tui.tui.notices import notices
 from reid_tui.tui.pace import rhythm
 from reid_tui.tui.pause_key import PauseKey
+from reid_tui.tui.screens.go_back import GoBackScreen
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
@@ -223,6 +224,14 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """A checkpoint now."""
         self._send(Save())
 
+    def action_go_back(self) -> None:
+        """To an earlier checkpoint, after asking which."""
+        ways = self.state.ways_back
+        if self.leaving.ended is not None or not ways:
+            self._toast("the run has ended" if self.leaving.ended else "there is nothing to go back to yet", "warning")
+        else:
+            self.push_screen(GoBackScreen(self.state.step, ways), self._chose_way_back)
+
     def action_evaluate(self) -> None:
         """Scores now."""
         self._send(Evaluate())
@@ -340,6 +349,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:
             self._send(SetLearningRate(value))
+
+    def _chose_way_back(self, step: int | None) -> None:
+        if step is not None:
+            self._send(GoBack(step))
 
     def _toast(self, text: str, severity: str = "information") -> None:
         """Show it, unless it is the one that still stands there."""

@@ -88,6 +88,16 @@ KEYS: Final = (
     Key(("r",), "r", "type_lr", "Set the learning rate", "type a learning rate", "training", ("SetLearningRate",)),
     Key(("s",), "s", "save", "Save a checkpoint", "save a checkpoint", "training", ("Save",), "save"),
     Key(("e",), "e", "evaluate", "Evaluate now", "evaluate now", "training", ("Evaluate",)),
+    Key(
+        ("b",),
+        "b",
+        "go_back",
+        "Go back",
+        "go back to a checkpoint",
+        "training",
+        ("GoBack",),
+        "back",
+    ),
     *(
         Key((digit,), digit, f"screen.panel({name!r})", name.capitalize(), f"show or hide the {name}", "panels")
         for digit, name in zip("123456789", PANELS, strict=False)

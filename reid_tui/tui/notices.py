@@ -15,6 +15,7 @@ from reid_tui.training.events import (
     Lost,
     LrChanged,
     MarginChanged,
+    Rewound,
     Stopped,
     Warned,
 )
@@ -50,7 +51,9 @@ def notice(event: AnyEvent) -> Notice | None:
         case CommandRefused() | Warned():
             return Notice(line.text, "warning")
         case Diverged():
-            return Notice(line.text, "error", rings=True)
+            return Notice(f"{line.text}; b goes back", "error", rings=True)
+        case Rewound():
+            return Notice(line.text)
         case Failed() | Lost():
             return Notice(line.text, "error", rings=True)
         case Finished() | Stopped():

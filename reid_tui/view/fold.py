@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_LOG: Final = 1000
-_Kind = TypeVar("_Kind", EmbeddingsReady, DistancesReady, CheckpointSaved)
+MAX_CHECKPOINTS: Final = 1000
+_Kind = TypeVar("_Kind", EmbeddingsReady, DistancesReady)
 
 
 def fold(state: RunState, events: Iterable[AnyEvent]) -> RunState:
@@ -121,14 +122,16 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case LrChanged():
             change = {"lr": event.new, "history": history.with_mark(Mark(event.step, "lr", event.old, event.new))}
         case CheckpointSaved():
-            change = {"checkpoint": cleaned(event)}
+            return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
         case Diverged():
             change = {"diverged": cleaned(event), "paused": True, "phase": "training", "step": event.step}
         case Finished():
             change = {"ended": cleaned(event), "step": event.step, "wall_s": event.wall_s}
         case Failed() | Stopped() | Lost():
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
-        case CommandRefused() | Warned() | Output() | Rewound() | Progress():
+        case Rewound():
+            return _rewound(state, event)
+        case CommandRefused() | Warned() | Output() | Progress():
             change = {}
         case _:
             assert_never(event)
@@ -138,29 +141,46 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
 def _with_start(state: RunState, event: RunStarted) -> RunState:
     """A start at step 0 is a new run; a later one continues what was replayed."""
     before = state if event.step else RunState(log=state.log, log_count=state.log_count)
-    history = before.history.cut(event.step, margin=event.margin, lr=event.lr)
-    scores_kept = len(history.evaluations) == len(before.history.evaluations)
+    begun = replace(before, detail="", paused=False, ended=None, started=event, pairs_per_s=math.nan)
+    return _back_at(begun, event)
+
+
+def _rewound(state: RunState, event: Rewound) -> RunState:
+    """Older logs do not say what the checkpoint brings back; a start follows there, which does."""
+    if not math.isfinite(event.margin):
+        return state
+    back = _back_at(state, event)
+    return replace(back, pairs_seen=event.pairs_seen, skipped=event.skipped, wall_s=event.wall_s)
+
+
+def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
+    """Where a checkpoint left off; what came after it is forgotten, because those steps are taken again."""
+    history = state.history.cut(event.step, margin=event.margin, lr=event.lr)
+    scores_kept = len(history.evaluations) == len(state.history.evaluations)
+    start = state.started
     return replace(
-        before,
+        state,
         phase="training",
-        detail="",
-        paused=False,
         diverged=None,
-        ended=None,
-        started=event,
         step=event.step,
-        epoch=min(event.step // max(event.steps_per_epoch, 1) + 1, event.epochs),
+        epoch=min(event.step // max(start.steps_per_epoch, 1) + 1, start.epochs) if start else 0,
         loss=float(history.losses[-1]) if history.length else math.nan,
         margin=event.margin,
         lr=event.lr,
-        scored_margin=before.scored_margin if scores_kept else math.nan,
-        scored_lr=before.scored_lr if scores_kept else math.nan,
+        scored_margin=state.scored_margin if scores_kept else math.nan,
+        scored_lr=state.scored_lr if scores_kept else math.nan,
         history=history,
-        embeddings=_until(before.embeddings, event.step),
-        distances=_until(before.distances, event.step),
-        checkpoint=_until(before.checkpoint, event.step),
-        pairs_per_s=math.nan,
+        embeddings=_until(state.embeddings, event.step),
+        distances=_until(state.distances, event.step),
+        checkpoints=tuple(saved for saved in state.checkpoints if saved.step <= event.step),
     )
+
+
+def _with_checkpoint(known: tuple[CheckpointSaved, ...], event: CheckpointSaved) -> tuple[CheckpointSaved, ...]:
+    """Of one step the last counts; what a divergence left is none to go on from."""
+    if not event.good or event.reason == "diverged":
+        return known
+    return (*(saved for saved in known if saved.step < event.step), event)[-MAX_CHECKPOINTS:]
 
 
 def _until(event: _Kind | None, step: int) -> _Kind | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reid_tui.training.events import Failed, Finished, Lost, Stopped
 from reid_tui.view.history import History
+from reid_tui.view.text import fixed
 
 if TYPE_CHECKING:
     from reid_tui.training.events import (
@@ -33,6 +34,13 @@ _BADGES: Final[dict[Phase, Badge]] = {
     "saving": "SAVING",
 }
 _SPLITS_BY_WORTH: Final = ("unseen", "test", "seen")
+
+
+class WayBack(NamedTuple):
+    """A checkpoint that can be gone back to, and what it is."""
+
+    step: int
+    words: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +74,8 @@ class RunState:
     embeddings: EmbeddingsReady | None = None
     """The newest snapshot that carries its arrays, else the newest one."""
     distances: DistancesReady | None = None
-    checkpoint: CheckpointSaved | None = None
+    checkpoints: tuple[CheckpointSaved, ...] = ()
+    """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""
     log: tuple[LogLine, ...] = ()
     """The newest lines, at most `fold.MAX_LOG`, oldest first."""
     log_count: int = 0
@@ -143,6 +152,19 @@ class RunState:
         split = self.split
         items = [item for item in self.history.evaluations if item.split == split and math.isfinite(item.map)]
         return max(items, key=lambda item: item.map, default=None)
+
+    @property
+    def ways_back(self) -> tuple[WayBack, ...]:
+        """Where the run may go back to: the newest good checkpoint, the best one by mAP, else the beginning."""
+        earlier = [saved.step for saved in self.checkpoints if saved.step < self.step]
+        if not earlier:
+            return (WayBack(0, "the beginning"),) if self.step else ()
+        scores = {item.step: item.map for item in self.history.evaluations if math.isfinite(item.map)}
+        best = max((step for step in reversed(earlier) if step in scores), key=lambda step: scores[step], default=None)
+        ways = [WayBack(earlier[-1], "the newest good checkpoint")]
+        if best is not None and best != earlier[-1]:
+            ways.append(WayBack(best, f"the best one, mAP {fixed(scores[best], 3)}"))
+        return tuple(ways)
 
     @property
     def margin_changes(self) -> tuple[Mark, ...]:

@@ -52,11 +52,9 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
     turned = tuple(mark for mark in state.history.marks if mark.kind == "lr")
     rows.append(("learning rate", _changes(turned, state.lr, plain) if turned else ""))
     rows.append(("skipped steps", count(state.skipped) if state.skipped else ""))
-    rows.append(
-        ("checkpoint", f"{state.checkpoint.path} (step {count(state.checkpoint.step)})" if state.checkpoint else "")
-    )
+    rows.append(("checkpoint", checkpoint := _checkpoint(state)))
     rows.append(("run", printable(run_dir or (state.started.run if state.started else ""), LONGEST)))
-    if state.started and state.checkpoint and not isinstance(state.ended, Finished):
+    if state.started and checkpoint and not isinstance(state.ended, Finished):
         command = resume_command or f"reid-tui train --resume {shlex.quote(run_dir or state.started.run)}"
         rows.append(("to go on", printable(command, LONGEST)))
     return [(label, text) for label, text in rows if text]
@@ -95,6 +93,14 @@ def _steps(state: RunState) -> str:
     planned = f" of {count(state.total_steps)}" if state.total_steps != state.step else ""
     trained = f", {duration(state.wall_s)} trained" if state.wall_s > 0 else ""
     return f"{count(state.step)}{planned} (epoch {state.epoch_text}){trained}"
+
+
+def _checkpoint(state: RunState) -> str:
+    """The newest good one; a resumed run that diverged before it saved knows it from the divergence alone."""
+    if state.checkpoints:
+        newest = state.checkpoints[-1]
+        return f"{newest.path} (step {count(newest.step)})"
+    return state.diverged.checkpoint if state.diverged else ""
 
 
 def _loss(state: RunState) -> str:

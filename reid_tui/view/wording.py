@@ -133,7 +133,8 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
         case LrChanged():
             return "lr", f"learning rate {plain(event.old)} → {plain(event.new)}"
         case CheckpointSaved():
-            return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason})"
+            ruined = "" if event.good else "; its weights are ruined, no resume takes it"
+            return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason}){ruined}"
         case Rewound():
             until = event.from_step
             one = event.step + 1 == until

@@ -40,6 +40,8 @@ def test_every_option_is_a_field_and_the_other_way_round() -> None:
         ("--epochs", "0", "whole number from 1"),
         ("--epochs", "abc", "'abc'"),
         ("--steps", "-3", "whole number from 1"),
+        ("--at", "-1", "whole number from 0"),
+        ("--at", "40", "give --resume RUN too"),
         ("--batch-size", "1", "from 2 to 16384"),
         ("--batch-size", "1000000", "from 2 to 16384"),
         ("--lr", "0", "above 0"),

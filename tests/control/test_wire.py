@@ -28,6 +28,7 @@ COMMAND = st.one_of(
     st.builds(cmd.SetMargin, FINITE),
     st.builds(cmd.ShiftMargin, FINITE),
     st.builds(cmd.SetLearningRate, FINITE),
+    st.builds(cmd.GoBack, st.integers(0, 10**15)),
     st.builds(cmd.Stop, save=st.booleans()),
 )
 JSON = st.recursive(
@@ -37,7 +38,7 @@ JSON = st.recursive(
 )
 NAMED = st.fixed_dictionaries(
     {"command": st.sampled_from(sorted(COMMANDS)) | st.text()},
-    optional={"value": JSON, "by": JSON, "save": JSON, "reason": JSON | st.just("asked"), "extra": JSON},
+    optional={"step": JSON, "value": JSON, "by": JSON, "save": JSON, "reason": JSON | st.just("asked"), "extra": JSON},
 )
 
 
@@ -111,6 +112,11 @@ def test_any_bytes_are_a_command_or_one_printable_line(line: bytes) -> None:
         (b'{"command": "set_margin", "value": ' + b"9" * 4000 + b"}", "finite number, not a huge number"),
         (b'{"command": "pause", "command": "stop"}', "occurs twice"),
         (b'{"command": "set_margin", "value": 1, "value": 2}', "occurs twice"),
+        (b'{"command": "go_back", "step": 1.0}', "go_back's step must be a whole number, not 1.0"),
+        (b'{"command": "go_back", "step": true}', "a whole number, not true"),
+        (b'{"command": "go_back", "step": -1}', "a whole number, not -1"),
+        (b'{"command": "go_back", "step": ' + b"9" * 30 + b"}", "a whole number, not a huge number"),
+        (b'{"command": "go_back"}', "needs the field 'step'"),
         (b'{"command": "stop", "save": 1}', "stop's save must be true or false, not 1"),
         (b'{"command": "stop", "reason": "SIGTERM"}', "must be 'asked', not 'SIGTERM'"),
         (b'{"command": "stop", "reason": {}}', "must be 'asked', not an object"),

@@ -24,9 +24,7 @@ def stopped_at(step: int, config: RunConfig, data: Dataset, folder: Path) -> Che
 
 def resumed(checkpoint: Checkpoint, config: RunConfig, data: Dataset, folder: Path) -> Rig:
     rig = Rig(config, data, folder)
-    rig.learner.restore(checkpoint.tensors)
-    rig.scorer.restore(checkpoint.tensors)
-    rig.trainer.restore(checkpoint.manifest.state)
+    rig.trainer.restore(checkpoint.manifest.state, checkpoint.tensors)
     return rig
 
 

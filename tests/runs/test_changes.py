@@ -9,7 +9,7 @@ from typing import Any
 
 from reid_tui.runs.changes import CHECKPOINT, Change, RunChanges
 from reid_tui.runs.log import read_events
-from reid_tui.training.events import LrChanged, MarginChanged, Paused, Progress, Resumed, RunStarted
+from reid_tui.training.events import LrChanged, MarginChanged, Paused, Progress, Resumed, Rewound, RunStarted
 from tests.view.samples import progress, started
 
 
@@ -88,6 +88,26 @@ def test_the_end_leaves_out_what_came_after_it() -> None:
     assert [part.step for part in told.parts] == [0]
     told.end(0, 1.0, 1e-3)
     assert [part.step for part in told.parts] == [0]
+
+
+def test_what_a_person_took_back_does_not_count() -> None:
+    told = changes(
+        start(),
+        margin(3, 1.0, 1.2, "a"),
+        start(8, 1.2),
+        margin(8, 1.2, 1.4, "b"),
+        LrChanged(step=9, old=1e-3, new=10.0, origin="c"),
+        trained(10, 1.4, 10.0),
+        Rewound(step=8, from_step=12, margin=1.2, lr=1e-3),
+        Paused(step=8),
+        LrChanged(step=8, old=1e-3, new=5e-4, origin="d"),
+        trained(9, 1.2, 5e-4),
+    )
+    assert "".join(change.origin for change in told.changes) == "ad"
+    assert told.gap == ""
+    assert [part.step for part in told.parts] == [0]
+    older = changes(start(), margin(3, 1.0, 1.2), Rewound(step=2, from_step=5), trained(6, 1.2))
+    assert (len(older.changes), older.gap) == (1, ""), "a start follows there"
 
 
 class TestGaps:

@@ -100,11 +100,33 @@ def test_everything_that_the_log_tells(tmp_path: Path) -> None:
         total_steps=40,
         loss=0.25,
         map=0.6,
+        map_step=20,
         margin=1.25,
         started=1000.0,
         time=1040.0,
         size=files + 5000,
     )
+
+
+def test_what_a_person_took_back_is_left_out(tmp_path: Path) -> None:
+    lines = [
+        start(pid=os.getpid()),
+        scores(8, 0.5),
+        progress(8, 0.2),
+        line("margin_changed", 9, old=1.0, new=3.0),
+        scores(12, 0.1),
+        progress(12, 1e20, margin=3.0),
+        line("diverged", 15, reason="x", checkpoint=""),
+        line("rewound", 8, from_step=15, margin=1.0, lr=1e-3),
+        line("paused", 8),
+    ]
+    found = summarize(made(tmp_path, *lines))
+    assert (found.status, found.step, found.loss, found.margin) == ("crashed", 8, 0.2, 1.0)
+    assert (found.map, found.map_step) == (0.5, 8)
+    path = made(tmp_path, *lines, name="20260102-000000-b")
+    lock = RunLock(path / "lock")
+    assert summarize(path).status == "paused"
+    lock.release()
 
 
 STOPPED = line("stopped", 10, reason="asked", saved=True)

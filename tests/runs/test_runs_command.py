@@ -59,7 +59,7 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["runs", "--runs-dir", str(tmp_path)]) == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head.split() == list(show.COLUMNS)
-    assert row.split()[:7] == ["20260101-000000-a", "stopped", "tiny", "1,234/40", "0.1235", "0.789", "1.05"]
+    assert row.split()[:7] == ["20260101-000000-a", "stopped", "tiny", "1,234/40", "0.1235", "0.789", "@1,234"]
     assert re.search(r" \d+ d +\d+ B$", row)
 
 
@@ -89,7 +89,7 @@ def test_a_pipe_gets_whole_names_and_a_narrow_terminal_fewer_columns(
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert run(["runs", "--runs-dir", str(tmp_path)]) == 0
     assert re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out) == whole
-    lines = printed(tmp_path, 110)
+    lines = printed(tmp_path, 120)
     assert lines[0].split() == ["run", "state", "steps", "mAP"]
     assert "data, size, margin, age, loss; --json has everything" in lines[-1]
     assert name in lines[1]
@@ -116,6 +116,7 @@ def test_json_is_one_array_and_nothing_else(tmp_path: Path, capsys: pytest.Captu
         "total_steps": 40,
         "loss": 0.12345,
         "map": 0.7894,
+        "map_step": 1234,
         "margin": 1.05,
         "started": 1.0,
         "time": 2.0,
@@ -300,7 +301,9 @@ def test_a_terminal_that_lacks_some_characters_gets_the_table_all_the_same(tmp_p
     assert row[:5] == [name, "crashed", "tiny", unknown, unknown]
 
 
-@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["runs", "rm", "nope", "--yes"]])
+@pytest.mark.parametrize(
+    "words", [["runs"], ["runs", "--json"], ["runs", "show", "a"], ["runs", "rm", "nope", "--yes"]]
+)
 def test_it_starts_without_torch(tmp_path: Path, words: list[str]) -> None:
     made(tmp_path)
     check = (

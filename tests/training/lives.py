@@ -22,7 +22,7 @@ from reid_tui.engine import run_training
 from reid_tui.errors import CheckpointError
 from reid_tui.headless import exit_code
 from reid_tui.training import events as ev
-from reid_tui.training import trainer
+from reid_tui.training import saving
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, prune
 from tests.conftest import tiny_dataset
@@ -148,7 +148,7 @@ def train(runs: str, resume: bool, kill_at: int | None = None, delay_s: float = 
 
 def train_on_a_disk_that_fills(runs: str, full_from: int, full_to: int, limit: int) -> int:
     """No file may grow past a limit between two steps; a failed save is tried again at every step."""
-    trainer.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
+    saving.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
     def listener(event: ev.AnyEvent) -> None:
@@ -162,7 +162,7 @@ def train_on_a_disk_that_fills(runs: str, full_from: int, full_to: int, limit: i
 
 def train_on_a_broken_disk(runs: str, code: int, broken_from: int, broken_to: int) -> int:
     """Between two steps no file of the run takes a write or an fsync; a failed save is tried again at every step."""
-    trainer.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
+    saving.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
     step = 0
 
     def broken(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -186,7 +186,7 @@ def train_on_a_broken_disk(runs: str, code: int, broken_from: int, broken_to: in
 
 def train_on_a_small_file_system(runs: str, ballast: str, full_from: int, full_to: int) -> int:
     """The file system is filled to the last byte between two steps."""
-    trainer.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
+    saving.SAVE_AGAIN_S = 0.0  # type: ignore[misc]
 
     def fill() -> None:
         with contextlib.suppress(OSError), Path(ballast).open("wb", buffering=0) as file:

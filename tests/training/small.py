@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,8 +19,8 @@ def small_config() -> RunConfig:
     return resolve(RunOptions(), "fashion-mnist", 6)
 
 
-def state_at(step: int) -> TrainingState:
-    return TrainingState(
+def state_at(step: int, **changes: Any) -> TrainingState:
+    state = TrainingState(
         step=step,
         epoch_loss_sum=1.5,
         epoch_pairs=64,
@@ -30,8 +32,10 @@ def state_at(step: int) -> TrainingState:
         wall_s=12.5,
         map=None,
     )
+    return dataclasses.replace(state, **changes)
 
 
-def save_small(folder: Path, step: int, value: int, reason: str = "epoch") -> Path:
+def save_small(folder: Path, step: int, value: int, reason: str = "epoch", **changes: Any) -> Path:
     """A checkpoint of a few bytes whose tensor says which one it is."""
-    return save_checkpoint(folder, {"a": torch.full((3,), value)}, state_at(step), small_config(), "data", reason)
+    tensors = {"a": torch.full((3,), value)}
+    return save_checkpoint(folder, tensors, state_at(step, **changes), small_config(), "data", reason)

@@ -14,7 +14,7 @@ from reid_tui.errors import CheckpointError
 from reid_tui.training import checkpoint as module
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
-from reid_tui.training import trainer as trainer_module
+from reid_tui.training import saving as saving_module
 from reid_tui.training.checkpoint import load_checkpoint, load_latest, manifests, read_manifest
 from tests.training.rig import Rig
 
@@ -115,7 +115,7 @@ class FullDisk:
 def test_a_full_disk_costs_no_training_and_is_tried_again(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer_module, "SAVE_AGAIN_S", 0.0)
+    monkeypatch.setattr(saving_module, "SAVE_AGAIN_S", 0.0)
     disk = FullDisk(monkeypatch, after=100)
     rig = Rig(tiny_config, tiny, tmp_path)
     rig.at[3] = lambda: rig.inbox.put(cmd.Save())
@@ -132,7 +132,7 @@ def test_a_full_disk_costs_no_training_and_is_tried_again(
 def test_a_failed_save_is_tried_again_while_paused(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer_module, "SAVE_AGAIN_S", 0.01)
+    monkeypatch.setattr(saving_module, "SAVE_AGAIN_S", 0.01)
     disk = FullDisk(monkeypatch, after=0)
     rig = Rig(tiny_config, tiny, tmp_path)
     rig.at[3] = lambda: [rig.inbox.put(command) for command in (cmd.Pause(), cmd.Save())]

@@ -157,6 +157,9 @@ class Script:
                 self.emit(ev.CheckpointSaved(step=step, path="checkpoints/x", seconds=0.01, reason="asked"))
             case cmd.Evaluate():
                 self.evaluate()
+            case cmd.GoBack(step):
+                self.step = step
+                self.emit(ev.Rewound(step=step, from_step=40, margin=1.0, lr=1e-3), ev.Paused(step=step))
             case cmd.SetMargin(value):
                 self._turn(value)
             case cmd.ShiftMargin(by):

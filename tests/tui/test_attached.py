@@ -105,13 +105,19 @@ async def test_every_key_that_steers_works_from_elsewhere(trained: Trained) -> N
         await rig.press("+", "n", "s", "e")
         await rig.until(lambda: rig.app.state.margin == pytest.approx(1.05) and rig.app.state.step == step + 1)
         await rig.until(lambda: trained.told(ev.CheckpointSaved) and len(trained.told(ev.Evaluated)) > 1)
+        await rig.press("n")
+        await rig.until(lambda: rig.app.state.step == step + 2)
+        await rig.press("b")
+        await rig.until(lambda: f"step {step + 1}: the newest good checkpoint" in rig.text)
+        await rig.press("y")
+        await rig.until(lambda: rig.app.state.step == step + 1 and "PAUSED" in rig.text)
         await rig.press("space")
         await rig.until(lambda: rig.app.state.badge == "TRAINING" and rig.app.state.step > step + 5, 20)
         await rig.press("q")
         await rig.until(lambda: rig.app._exit)
     assert trained.thread.is_alive()
     signed = {type(event): event.origin for event in trained.events() if event.origin}
-    assert {ev.Paused, ev.MarginChanged, ev.CheckpointSaved, ev.Evaluated, ev.Resumed} <= set(signed)
+    assert {ev.Paused, ev.MarginChanged, ev.CheckpointSaved, ev.Evaluated, ev.Rewound, ev.Resumed} <= set(signed)
     assert all(origin.startswith("attach ") for origin in signed.values())
 
 
@@ -261,7 +267,7 @@ async def test_a_run_that_is_held_and_has_not_begun_is_waited_for(tmp_path: Path
         assert newest_running(tmp_path) == folder
         lock.release()
         await rig.until(lambda: "CRASHED" in rig.text)
-        assert "log tells nothing; it has no checkpoint yet, start a new run" in rig.text
+        assert "log tells nothing; it has no good checkpoint, start a new run" in rig.text
     with pytest.raises(RunError, match="attach 20261125-101500-x' shows the newest"):
         newest_running(tmp_path)
 
@@ -275,7 +281,7 @@ async def test_a_killed_run_without_a_checkpoint_names_no_command_that_would_fai
     async with attached(run.run) as rig:
         await rig.until(lambda: "CRASHED" in rig.text, 20)
         said = " ".join(line.text for line in rig.app.state.log)
-        assert "killed at step 8; it has no checkpoint yet, start a new run" in said
+        assert "killed at step 8; it has no good checkpoint, start a new run" in said
         assert "--resume" not in said
 
 
@@ -325,13 +331,15 @@ async def test_what_native_code_writes_is_shown_bounded(trained: Trained) -> Non
         assert len(lines) <= 12
 
 
-def test_the_map_of_steps_that_a_resume_took_back_is_not_shown(tmp_path: Path) -> None:
+def test_the_map_of_steps_that_were_taken_back_is_not_shown(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     script = Script()
     script.run_started()
     for step in (10, 50):
         script.emit(ev.EmbeddingsReady(step=step, split="test", path=f"embeddings/step-{step:08d}.npz"))
     script.run_started(step=30)
+    script.emit(ev.EmbeddingsReady(step=40, split="test", path="embeddings/step-00000040.npz"))
+    script.emit(ev.Rewound(step=20, from_step=45, margin=1.0, lr=1e-3))
     log = EventLog(run.events)
     for event in script.drain().live:
         log.append(event)

@@ -110,6 +110,9 @@ def test_diverged_and_stopped_is_3_unless_it_went_on() -> None:
     leaving = started_leaving()
     leaving.note([ev.Diverged(step=1, reason="nan", checkpoint=""), ev.Resumed(step=1), STOPPED])
     assert leaving.code == OK
+    leaving = started_leaving()
+    leaving.note([ev.Diverged(step=1, reason="nan", checkpoint=""), ev.Rewound(step=0, from_step=1), STOPPED])
+    assert leaving.code == OK
 
 
 def test_pace_grows_with_cost() -> None:
@@ -143,6 +146,8 @@ def test_toasts_are_few_and_the_last_of_a_kind() -> None:
     assert notices([ev.Paused(step=1)]) == []
     refused = [ev.CommandRefused(step=1, command="step", reason="no", count=count) for count in (1, 1200)]
     assert [item.text for item in notices(refused)] == ["step refused (1,200 times): no"]
+    (diverged,) = notices([ev.Diverged(step=1, reason="nan", checkpoint="c")])
+    assert diverged.text == "diverged: nan; last good checkpoint c; b goes back"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +183,8 @@ def test_footer_has_at_most_seven_hints_that_work() -> None:
     words = [word for _, word, _ in hints(paused)]
     assert words == ["resume", "step", "margin", "save", "zoom", "help", "quit"]
     assert len(words) <= MOST_HINTS
+    diverged = fold(paused, [ev.Diverged(step=40, reason="nan", checkpoint="")])
+    assert [word for _, word, _ in hints(diverged)] == ["resume", "margin", "back", "zoom", "help", "quit"]
     assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
     assert [word for _, word, _ in hints(paused, deaf=True)] == ["zoom", "help", "quit"]
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -157,7 +157,7 @@ def test_a_resumed_run_forgets_what_it_takes_again() -> None:
     assert [item.step for item in state.history.evaluations] == [50]
     assert state.history.epochs == ()
     assert state.distances is None
-    assert state.checkpoint is not None
+    assert [saved.step for saved in state.checkpoints] == [100]
     assert any("resumed" in line.text for line in state.log)
     assert fold(state, [progress(101, 0.7)]).history.losses[-1] == 0.7
 
@@ -257,7 +257,7 @@ def test_no_text_from_outside_can_move_the_cursor() -> None:
     )
     assert state.started is not None
     assert isinstance(state.ended, Failed)
-    assert state.checkpoint is not None
+    assert state.checkpoints
     assert state.diverged is not None
     texts = [
         state.detail,
@@ -265,7 +265,7 @@ def test_no_text_from_outside_can_move_the_cursor() -> None:
         state.started.dataset.name,
         *state.identity_names,
         state.split,
-        state.checkpoint.path,
+        state.checkpoints[0].path,
         state.diverged.reason,
         state.ended.message,
         *(line.text for line in state.log),
@@ -288,3 +288,63 @@ def test_a_resume_from_an_older_checkpoint_says_what_is_taken_again() -> None:
     ]
     assert state.history.steps.tolist() == [1, 2]
     assert state.history.losses[-1] == 0.7
+
+
+def saved(step: int, **fields: Any) -> CheckpointSaved:
+    return CheckpointSaved(step=step, path=f"checkpoints/{step}", seconds=0.1, **{"reason": "epoch", **fields})
+
+
+DIVERGED = (
+    started(),
+    *(progress(step) for step in range(1, 31)),
+    evaluated(10, map=0.6),
+    saved(10),
+    evaluated(20, map=0.5),
+    saved(20),
+    LrChanged(step=25, old=1e-3, new=10.0),
+    evaluated(30, map=0.01),
+    saved(30, good=False),
+    *(progress(step, math.nan, lr=10.0, skipped=step - 30) for step in range(31, 34)),
+    DistancesReady(step=32, split="test", edges=(0.0, 1.0), same=(1,), different=(1,)),
+    Diverged(step=33, reason="three steps", checkpoint="checkpoints/20"),
+)
+BACK = Rewound(step=20, from_step=33, margin=1.0, lr=1e-3, pairs_seen=1280, skipped=0, wall_s=0.2)
+
+
+def test_going_back_forgets_the_divergence_and_all_that_came_after_the_checkpoint() -> None:
+    state = after(*DIVERGED)
+    assert (state.badge, state.skipped) == ("DIVERGED", 3)
+    state = fold(state, [BACK, Paused(step=20)])
+    assert (state.badge, state.step, state.lr, state.margin) == ("PAUSED", 20, 1e-3, 1.0)
+    assert (state.pairs_seen, state.skipped, state.wall_s, state.epoch) == (1280, 0, 0.2, 1)
+    assert state.history.steps.tolist() == list(range(1, 21))
+    assert (state.history.marks, state.distances) == ((), None)
+    assert state.scores is not None
+    assert state.scores.step == 20
+    assert [item.step for item in state.checkpoints] == [10, 20]
+    assert math.isnan(state.scored_margin)
+    state = fold(state, [Resumed(step=20), progress(21, 0.7)])
+    assert (state.badge, state.history.losses[-1]) == ("TRAINING", 0.7)
+
+
+def test_a_rewound_of_an_older_log_leaves_it_to_the_start_that_follows() -> None:
+    state = after(*BEGUN, Rewound(step=1, from_step=2))
+    assert (state.step, state.margin) == (2, 1.0)
+
+
+def test_the_ways_back_are_the_newest_good_checkpoint_and_the_best() -> None:
+    assert after(*DIVERGED).ways_back == (
+        (20, "the newest good checkpoint"),
+        (10, "the best one, mAP 0.600"),
+    )
+    assert after(*DIVERGED[:34]).ways_back == ((10, "the newest good checkpoint"),), "it is before the run's step"
+    assert [way.step for way in fold(after(*DIVERGED), [BACK]).ways_back] == [10]
+    assert after(started(), progress(3)).ways_back == ((0, "the beginning"),)
+    assert after(started()).ways_back == ()
+
+
+def test_a_checkpoint_that_an_older_log_calls_diverged_is_not_good() -> None:
+    state = after(started(), progress(3), saved(3, reason="diverged"))
+    assert state.checkpoints == ()
+    (line,) = [line.text for line in after(started(), saved(3, good=False)).log if line.kind == "saved"]
+    assert line.endswith("; its weights are ruined, no resume takes it")

@@ -172,6 +172,17 @@ def test_summary_of_other_ends() -> None:
     stopped = rows_after(diverged, progress(400, math.nan, skipped=3), Stopped(step=400, reason="asked", saved=False))
     assert stopped["ended"] == "diverged (three), then stopped, not saved"
     assert stopped["skipped steps"] == "3"
+    ruined = CheckpointSaved(step=400, path="r", seconds=0.1, reason="stopped", good=False)
+    assert rows_after(diverged, ruined)["checkpoint"] == "checkpoints/step-00000399.safetensors (step 399)"
+
+
+def test_a_resumed_run_that_diverged_before_it_saved_says_how_to_go_on() -> None:
+    diverged = Diverged(step=45, reason="three", checkpoint="checkpoints/step-00000040.safetensors")
+    rows = dict(summary_rows(fold(RunState(), [started(40), progress(45, math.nan), diverged])))
+    assert rows["checkpoint"] == "checkpoints/step-00000040.safetensors"
+    assert rows["to go on"].startswith("reid-tui train --resume ")
+    none = dict(summary_rows(fold(RunState(), [started(), Diverged(step=4, reason="three", checkpoint="")])))
+    assert not {"checkpoint", "to go on"} & set(none)
 
 
 def test_summary_before_the_start_has_only_what_is_known() -> None:

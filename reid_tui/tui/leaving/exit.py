@@ -14,6 +14,7 @@ from reid_tui.training.events import (
     Finished,
     Lost,
     Resumed,
+    Rewound,
     RunStarted,
     Stopped,
     ends_run,
@@ -53,7 +54,7 @@ class Leaving:
                     self.started, self.ended, self._diverged = True, None, False
                 case Diverged():
                     self._diverged = True
-                case Resumed():
+                case Resumed() | Rewound():
                     self._diverged = False
                 case Failed() | Stopped() | Finished() | Lost():
                     self.ended = event

@@ -29,6 +29,8 @@ def hints(state: RunState, *, deaf: bool = False) -> list[tuple[str, str, str]]:
         steers = word not in _ALWAYS
         if not word or (steers and (deaf or state.started is None or state.ended is not None)):
             continue
+        if word in (("back",) if state.diverged is None else ("step", "save")):  # of ruined weights
+            continue
         if word == "step" and not state.paused:
             continue
         if word == "pause" and state.paused:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _TRENDS: Final = {"good": "$text-success", "bad": "$text-error", "flat": "$quiet"}
 _DELTA: Final = 8
 """Cells at the right end, with the space before."""
+_EDGE: Final = 12
+"""Cells of the lower edge that its corners and the word for what is counted take."""
 COLUMN: Final = 25
 """Cells that a column of rows needs."""
 _DISPENSABLE: Final = ("pairs/s", "skipped", "pairs seen", "memory", "learning rate")
@@ -52,9 +54,12 @@ class NumbersPanel(Panel):
         self.canvas.show(lines([*number_rows(frame.state), *self._machine_rows(frame)], width, height))
 
     def value(self, frame: Frame) -> str:
-        """Whose scores these are."""
+        """Of which step the scores are, of which split, and on how many images."""
         scores = frame.state.scores
-        return f"{scores.split}, {scores.images:,} images" if scores else ""
+        if scores is None:
+            return ""
+        text = f"step {scores.step:,}: {scores.split}, {scores.images:,}"
+        return f"{text} images" if len(text) < self.outer_size.width - _EDGE else text
 
     def _machine_rows(self, frame: Frame) -> tuple[NumberRow, ...]:
         started, ended = frame.state.started, frame.state.ended

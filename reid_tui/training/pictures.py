@@ -1,0 +1,45 @@
+"""What a scored set of embeddings tells: the events that its numbers, its map and its distances become."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
+
+if TYPE_CHECKING:
+    from reid_tui.training.scoring import Picture
+
+
+def scores_of(picture: Picture, *, step: int, epoch: int, split: str) -> Evaluated:
+    """Its numbers."""
+    scores = picture.evaluation.scores
+    return Evaluated(
+        step=step,
+        epoch=epoch,
+        split=split,
+        images=scores.images,
+        rank1=scores.rank1,
+        map=scores.map,
+        auc=scores.auc,
+        eer=scores.eer,
+        threshold=scores.threshold,
+        d_prime=scores.d_prime,
+    )
+
+
+def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:
+    """Its points, which lie at `path` too, or nowhere else where that is empty."""
+    return EmbeddingsReady(step=step, split=split, path=path, points=picture.points, identities=picture.identities)
+
+
+def distances_of(picture: Picture, *, step: int, split: str) -> DistancesReady:
+    """Its histogram."""
+    histogram = picture.evaluation.histogram
+    return DistancesReady(
+        step=step,
+        split=split,
+        edges=histogram.edges,
+        same=histogram.same,
+        different=histogram.different,
+        threshold=picture.evaluation.scores.threshold,
+    )
