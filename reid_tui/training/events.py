@@ -330,10 +330,6 @@ def ends_run(event: AnyEvent) -> bool:
     return isinstance(event, _LAST)
 
 
-_LEFT_OUT: Final = ("origin", "note")
-"""Fields that stand in JSON only where they say something."""
-
-
 def to_json(event: AnyEvent) -> dict[str, Any]:
     """The event as one flat JSON object: event, seq, time, step, then the rest. Arrays stay out.
 
@@ -342,7 +338,7 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
     head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
     for item in dataclasses.fields(event):
         value = getattr(event, item.name)
-        if item.name in head or (item.name in _LEFT_OUT and not value):
+        if item.name in head or (item.name in ("origin", "note") and not value):
             continue
         if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
             continue
