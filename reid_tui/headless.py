@@ -106,18 +106,23 @@ class BarTalk:
     def tell(self, event: ev.AnyEvent, state: RunState) -> None:
         """Move the bar, or print a line above it."""
         if isinstance(event, ev.Progress):
-            self._move(state, _numbers(event, state, self._console.width - _BAR - cell_len(_label(state))))
+            self._move(state, *_numbers(event, state), "")
             return
         line = _line(event)
         if line is not None and line.kind != "phase":
             print_line(self._console, line.text, f"{line.step:>6}  ")
         if isinstance(event, ev.PhaseChanged) and event.phase != "training":
-            self._move(state, printable(event.detail) or f"{event.phase} …")
+            text = printable(event.detail) or f"{event.phase} …"
+            self._move(state, f"{_steps(state)}{text}", text)
         elif ev.ends_run(event):
-            self._move(state, state.badge.lower())
+            text = state.badge.lower()
+            self._move(state, f"{_steps(state)}{text}", text)
 
-    def _move(self, state: RunState, numbers: str) -> None:
-        label = _label(state)
+    def _move(self, state: RunState, *texts: str) -> None:
+        """Show the first text that fits whole, or else what the last one has room for."""
+        label = f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
+        room = self._console.width - _BAR - cell_len(label)
+        numbers = next((text for text in texts if cell_len(text) <= room), texts[-1])
         if self._task is None:
             self._task = self._bar.add_task(label, total=None, numbers=numbers)
         total = state.total_steps or None  # a bar that swings to and fro while the data is fetched
@@ -128,18 +133,16 @@ class BarTalk:
         self._bar.stop()
 
 
-def _label(state: RunState) -> str:
-    return f"epoch {state.epoch_text}" if state.epoch else state.badge.lower()
+def _steps(state: RunState) -> str:
+    return f"{state.step}/{state.total_steps}  " if state.total_steps else ""
 
 
-def _numbers(event: ev.Progress, state: RunState, room: int) -> str:
-    """As many of the numbers as the room has cells for, each of them whole."""
-    steps, loss = f"{event.step}/{state.total_steps}", f"loss {fixed(event.loss, 4)}"
-    margin, left = f"m {amount(event.margin)}", f"ETA {duration(state.eta_s)}"
-    pace = f"{rate(event.pairs_per_s)} pairs/s"
-    choices = ((steps, loss, margin, pace, left), (steps, loss, margin, left), (steps, loss, left), (steps, loss))
-    texts = ["  ".join(parts) for parts in (*choices, (steps,))]
-    return next((text for text in texts if cell_len(text) <= room), "")
+def _numbers(event: ev.Progress, state: RunState) -> list[str]:
+    """All that there is to tell in a line, and ever less of it."""
+    loss, margin = f"loss {fixed(event.loss, 4)}", f"m {amount(event.margin)}"
+    pace, left = f"{rate(event.pairs_per_s)} pairs/s", f"ETA {duration(state.eta_s)}"
+    choices = ((loss, margin, pace, left), (loss, margin, left), (loss, left), (loss,), ())
+    return [f"{_steps(state)}{'  '.join(parts)}".rstrip() for parts in choices]
 
 
 def _line(event: ev.AnyEvent) -> LogLine | None:

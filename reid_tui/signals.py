@@ -80,9 +80,12 @@ def taken(handlers: Mapping[signal.Signals, Any]) -> Iterator[dict[signal.Signal
 def stacks_on_quit() -> Iterator[None]:
     """Answer SIGQUIT on standard error, wherever that leads to; open it before there are other threads."""
     over = threading.Event()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGQUIT,))
+    mask = signal.pthread_sigmask(
+        signal.SIG_BLOCK, signal.valid_signals()
+    )  # what it took would not wake the main thread
     watcher = threading.Thread(target=_answer, args=(over,), name="reid-tui-signals", daemon=True)
     watcher.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, {*mask, signal.SIGQUIT})
     try:
         yield
     finally:

@@ -27,7 +27,6 @@ from reid_tui.headless import (
     NoTalk,
     PlainTalk,
     _hangup_survivor,
-    _numbers,
     _stopper,
     _talk,
 )
@@ -256,15 +255,27 @@ def test_nothing_moves_in_a_file_whatever_colour_is_wished_for(
     assert started.endswith("2 steps"), "whole, in a line"
 
 
-def test_a_narrow_bar_leaves_numbers_out_and_cuts_none() -> None:
+@pytest.mark.parametrize("width", [17, 24, 29, 30, 31, 40, 59, 60, 70, 80, 100])
+def test_a_narrow_bar_leaves_numbers_out_and_cuts_none(width: int) -> None:
     event = progress(1234, loss=0.0969, margin=1.05)
-    state = fold(RunState(), [started(), event])
-    whole = _numbers(event, state, 500)
-    assert whole.split("  ")[:3] == ["1234/4690", "loss 0.0969", "m 1.05"]
-    for room in range(-5, len(whole) + 1):
-        shown = _numbers(event, state, room)
-        assert cell_len(shown) <= max(room, 0)
-        assert not shown or set(shown.split("  ")) <= set(whole.split("  "))
+    end = ev.Finished(step=1234, reason="steps", steps=1234, wall_s=1.0, loss=0.0969)
+    file = io.StringIO()
+    talk = BarTalk(Patient(file=file, width=width, force_terminal=True, color_system=None))
+    states = [fold(RunState(), [started(), event]), fold(RunState(), [started(), event, end])]
+    for happened, state in zip((event, end), states, strict=True):
+        talk.tell(happened, state)
+        talk._bar.refresh()
+    talk.close()
+    bars = [
+        line
+        for line in re.split(r"[\r\n]|\x1b\[[^a-zA-Z]*[a-zA-Z]", file.getvalue())
+        if "epoch " in line and "━" in line
+    ]
+    assert bars
+    for bar in bars:
+        assert cell_len(bar) <= width
+        assert "…" not in bar
+    assert ("1234/4690" in bars[-1]) == (width >= 30)
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])
