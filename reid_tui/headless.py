@@ -22,6 +22,7 @@ from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
+from reid_tui.training.event_json import to_line
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary
@@ -185,7 +186,7 @@ class Follower:
 
     def _write(self, event: ev.AnyEvent) -> None:
         try:
-            sys.stdout.write(ev.to_line(event) + "\n")
+            sys.stdout.write(to_line(event) + "\n")
             sys.stdout.flush()
         except OSError as error:
             self._as_json = False

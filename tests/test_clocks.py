@@ -19,6 +19,7 @@ from reid_tui.runs.overview import list_runs
 from reid_tui.runs.table import age
 from reid_tui.training import events as ev
 from reid_tui.training import stopwatch, trainer
+from reid_tui.training.event_json import to_json
 from reid_tui.training.stopwatch import RATE_STEPS, Stopwatch
 from reid_tui.view.fold import fold
 from reid_tui.view.numbers import number_rows
@@ -119,7 +120,7 @@ def test_ages_of_runs_from_the_future(tmp_path: Path) -> None:
     script = Script()
     script.run_started(run=str(run))
     script.train(3)
-    ahead = [json.dumps({**ev.to_json(event), "time": time.time() + YEAR}) for event in script.drain().live]
+    ahead = [json.dumps({**to_json(event), "time": time.time() + YEAR}) for event in script.drain().live]
     (run / "events.jsonl").write_text("\n".join(ahead) + "\n")
     (found,) = list_runs(tmp_path)
     assert (found.step, found.age_s) == (3, 0.0)

@@ -21,7 +21,8 @@ from reid_tui.runs.snapshots import NewestPictures
 from reid_tui.runs.start import started
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
-from reid_tui.training.events import Finished, Listener, PhaseChanged, ends_run, from_json
+from reid_tui.training.event_json import from_json
+from reid_tui.training.events import Finished, Listener, PhaseChanged, ends_run
 from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config
 from reid_tui.training.saved import rewinds_from
 

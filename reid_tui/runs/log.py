@@ -11,7 +11,8 @@ from reid_tui.errors import advice
 from reid_tui.files import PRIVATE_FILE, write_all
 from reid_tui.runs.compact import compact
 from reid_tui.runs.flusher import Flusher
-from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run, from_json, to_line
+from reid_tui.training.event_json import from_json, to_line
+from reid_tui.training.events import AnyEvent, CheckpointSaved, ends_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

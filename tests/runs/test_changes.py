@@ -141,7 +141,7 @@ def test_impossible_steps_and_values_are_passed_over() -> None:
 
 
 def test_a_log_with_torn_and_hostile_lines(tmp_path: Path) -> None:
-    from reid_tui.training.events import to_json
+    from reid_tui.training.event_json import to_json
 
     whole = [json.dumps(to_json(event)).encode() for event in (start(), margin(3, 1.0, 1.5), trained(4, 1.5))]
     bad = [

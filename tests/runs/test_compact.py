@@ -19,6 +19,7 @@ from reid_tui.runs import compact as module
 from reid_tui.runs.log import BUDGET, EventLog, read_events
 from reid_tui.runs.recorder import Recorder
 from reid_tui.training import events as ev
+from reid_tui.training.event_json import to_json
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from tests.faults import limited_files
@@ -78,7 +79,7 @@ def write(log: EventLog, epochs: int, heard: list[ev.AnyEvent] | None = None) ->
 
 def test_what_a_person_must_not_miss_stays_and_the_rest_grows_sparser_with_age(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    budget = 600_000
+    budget = 650_000
     log = EventLog(path, budget)
     heard: list[ev.AnyEvent] = []
     write(log, 100, heard)
@@ -185,7 +186,7 @@ def test_lines_of_others_and_torn_ones_stay(tmp_path: Path) -> None:
         b"\xff\xfe",
         b"[" * 99,
     ]
-    lines = [json.dumps(ev.to_json(progress(step, seq=step)), separators=(",", ":")).encode() for step in range(1, 400)]
+    lines = [json.dumps(to_json(progress(step, seq=step)), separators=(",", ":")).encode() for step in range(1, 400)]
     path.write_bytes(b"\n".join([*lines[:50], *odd, *lines[50:]]) + b"\n")
     log = EventLog(path, 10_000)
     log.append(progress(400, seq=400))
@@ -241,10 +242,10 @@ def test_a_write_that_fails_halfway_leaves_the_log_and_no_temporary(tmp_path: Pa
 @pytest.mark.slow
 def test_a_log_of_the_real_budget_is_compacted_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    text = json.dumps(ev.to_json(progress(123_456_789, seq=123_456_789)), separators=(",", ":")) + "\n"
+    text = json.dumps(to_json(progress(123_456_789, seq=123_456_789)), separators=(",", ":")) + "\n"
     head, _, tail = text.partition('"seq":123456789')
     with path.open("w") as file:
-        file.write(json.dumps(ev.to_json(started()), separators=(",", ":")) + "\n")
+        file.write(json.dumps(to_json(started()), separators=(",", ":")) + "\n")
         for seq in range(BUDGET // len(text)):
             file.write(f'{head}"seq":{seq + 100_000_000}{tail}')
     log = EventLog(path)

@@ -14,7 +14,8 @@ import pytest
 from reid_tui.runs.follow import EventFollower, LineFollower
 from reid_tui.runs.log import LONGEST_LINE, EventLog, parsed_event
 from reid_tui.runs.snapshots import NewestPictures
-from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Paused, Progress, Warned, to_json
+from reid_tui.training.event_json import to_json
+from reid_tui.training.events import AnyEvent, DistancesReady, EmbeddingsReady, Paused, Progress, Warned
 from tests.view.samples import started
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reid_tui.runs.log import EventLog, read_events
 from reid_tui.runs.recorder import QUIET_S, Recorder
 from reid_tui.training import events as ev
+from reid_tui.training.event_json import from_json, to_json
 from tests.faults import limited_files, wait_for
 
 
@@ -45,11 +46,9 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_arrays_stay_out_and_not_a_number_becomes_null(tmp_path: Path) -> None:
     points = np.zeros((2, 2), dtype=np.float32)
-    value = ev.to_json(
-        ev.EmbeddingsReady(step=1, split="test", path="a.npz", points=points, identities=np.array([0, 1]))
-    )
+    value = to_json(ev.EmbeddingsReady(step=1, split="test", path="a.npz", points=points, identities=np.array([0, 1])))
     assert set(value) == {"event", "seq", "time", "step", "split", "path"}
-    line = json.dumps(ev.to_json(progress(1, float("nan"))), allow_nan=False)
+    line = json.dumps(to_json(progress(1, float("nan"))), allow_nan=False)
     (tmp_path / "log").write_text(line + "\n")
     (event,) = read_events(tmp_path / "log")
     assert isinstance(event, ev.Progress)
@@ -58,7 +57,7 @@ def test_arrays_stay_out_and_not_a_number_becomes_null(tmp_path: Path) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_losses_come_back_to_the_bit(loss: float) -> None:
-    assert ev.from_json(json.loads(json.dumps(ev.to_json(progress(1, loss))))) == progress(1, loss)
+    assert from_json(json.loads(json.dumps(to_json(progress(1, loss))))) == progress(1, loss)
 
 
 def test_a_torn_last_line_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
@@ -79,7 +78,7 @@ def test_a_torn_last_line_is_cut_off_and_kept_beside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lines", [0, 1])
 def test_of_a_long_torn_line_only_the_end_of_the_log_is_read(tmp_path: Path, lines: int) -> None:
     path = tmp_path / "events.jsonl"
-    good = json.dumps(ev.to_json(progress(1))) + "\n"
+    good = json.dumps(to_json(progress(1))) + "\n"
     with path.open("wb") as file:
         file.write(good.encode() * lines)
         file.truncate(len(good) * lines + 50_000_000)  # what a crash leaves: a hole full of zeros
@@ -159,7 +158,7 @@ def test_a_disk_that_does_not_sync_is_a_warning_once_and_tried_again(
 
 def test_unknown_and_garbage_lines_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    good = json.dumps(ev.to_json(progress(3)))
+    good = json.dumps(to_json(progress(3)))
     odd = ['{"event":"from_the_future"}', "not json", "[]", "", '{"event":"progress"}', "[" * 100_000]
     odd += ['{"event":"run_started","config":[]}', '{"event":"run_started","dataset":3}']
     path.write_text("\n".join([*odd, good]) + "\n")

@@ -9,6 +9,7 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training import refusals
+from reid_tui.training.event_json import to_json
 from reid_tui.training.refusals import Refusals
 from tests.training.rig import Rig
 
@@ -83,7 +84,7 @@ class TestInTheTrainer:
         rig.at[2] = lambda: self.put(rig, cmd.ShiftMargin(-1.0), 12)
         rig.run()
         assert [(event.step, event.count) for event in rig.told(ev.CommandRefused)] == [(2, 12)]
-        assert ev.to_json(rig.told(ev.CommandRefused)[0])["count"] == 12
+        assert to_json(rig.told(ev.CommandRefused)[0])["count"] == 12
 
     def test_the_last_count_comes_while_paused(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(refusals, "WINDOW_S", 0.05)

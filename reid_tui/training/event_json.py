@@ -1,0 +1,92 @@
+"""Events as JSON: what `train --json` prints and `events.jsonl` keeps, one object a line. Loads without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any, Final, get_args
+
+import numpy as np
+
+from reid_tui.config import RunConfig
+from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
+
+_SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
+_LARGEST: Final = 2**53
+"""Of whole numbers: each has a float of its own, and fits into arrays."""
+_FIELDS: Final = {
+    kind: tuple((item.name, str(item.type)) for item in dataclasses.fields(kind) if item.compare)
+    for kind in EVENT_TYPES.values()
+}
+
+
+def to_json(event: AnyEvent) -> dict[str, Any]:
+    """The event as one flat JSON object: event, seq, time, step, then the rest. Arrays stay out.
+
+    Non-finite numbers become null, so that every line is strict JSON.
+    """
+    head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
+    for item in dataclasses.fields(event):
+        value = getattr(event, item.name)
+        if item.name in head or (item.name in ("origin", "note") and not value):
+            continue
+        if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = dataclasses.asdict(value)
+        head[item.name] = value
+    return head
+
+
+def to_line(event: AnyEvent) -> str:
+    """The event as one line of JSON in plain ASCII, without its end."""
+    # DEL is the one control character that the encoder leaves as it is.
+    return json.dumps(to_json(event), separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def from_json(value: dict[str, Any]) -> AnyEvent:
+    """Read what `to_json` wrote. Unknown fields are left out, null numbers become NaN.
+
+    Raises:
+        ValueError: unknown event, missing fields, a field of another type, or not an event at all.
+    """
+    kind = EVENT_TYPES.get(str(value.get("event")))
+    if kind is None:
+        raise ValueError(f"unknown event {value.get('event')!r}")
+    given = {}
+    for name, declared in _FIELDS[kind]:
+        if name in value:
+            given[name] = _read(name, declared, value[name])
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ValueError(f"incomplete {snake(kind.__name__)} event: {error}") from error
+
+
+def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
+    """A field's value out of JSON, of its declared type."""
+    simple = _SIMPLE.get(declared)
+    if type(raw) is int and abs(raw) > _LARGEST:
+        raise ValueError(f"{name} is too large")
+    if simple is not None and type(raw) is simple:
+        return raw
+    if declared == "float" and (raw is None or type(raw) in (int, float)):
+        return math.nan if raw is None else raw
+    if declared == "Phase" and raw in get_args(Phase):
+        return raw
+    if declared.startswith("tuple[") and isinstance(raw, list):
+        element = declared[6:].partition(",")[0]
+        return tuple(_read(name, element, part) for part in raw)
+    if isinstance(raw, dict) and declared == "DatasetFacts":
+        return _dataset_facts(raw)
+    if isinstance(raw, dict) and declared == "RunConfig":
+        return RunConfig.from_json(raw)
+    raise ValueError(f"{name} is no {declared}")
+
+
+def _dataset_facts(raw: dict[str, Any]) -> DatasetFacts:
+    known = {item.name: str(item.type) for item in dataclasses.fields(DatasetFacts)}
+    return DatasetFacts(**{name: _read(name, known[name], value) for name, value in raw.items() if name in known})
