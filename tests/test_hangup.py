@@ -110,7 +110,7 @@ def ends_saved_by_sigterm(terminal: Pty) -> None:
 def test_the_dashboards_terminal_goes_away(moment: str, start: Start, tmp_path: Path) -> None:
     terminal = start(tmp_path)
     if moment == "loading":
-        time.sleep(1.5)
+        terminal.until_shown(b"LOADING")
     else:
         terminal.until("run_started")
     if moment in ("training", "dialog", "unread"):

@@ -102,9 +102,10 @@ def prepare(screen: ScreenOptions) -> Look:
     theme, answer = decide_theme(screen.theme, os.environ)
     look = replace(decide_look(screen, os.environ), theme=theme)
     prepare_textual(look, screen.fps)
-    from reid_tui.tui.terminal.before_textual import hand_over
+    if answer.typed or answer.late:
+        from reid_tui.tui.terminal.before_textual import hand_over
 
-    hand_over(answer)
+        hand_over(answer)
     return look
 
 

@@ -1,7 +1,7 @@
 """What came from the terminal before Textual read it, or comes after: typed keys are given to it, late answers are not.
 
-Textual knows no answer to a question of ours: it would take each character for a key, and some of them stop the run's
-plots, or open a dialog.
+Textual knows no answer to a question of ours: it would take each character for a key, of which `1` hides a panel and
+`r` opens a dialog.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 def hand_over(answer: Answer) -> None:
     """Have Textual begin with what was typed, and pass over the answer that is still to come."""
-    if not answer.typed and not answer.late:
-        return
 
     class Parser(XTermParser):
         """Made anew with each driver; only the first has something to begin with."""
