@@ -254,11 +254,15 @@ def attach(
     screen = screen_options({**values, "no_mouse": no_mouse, "exit_when_done": exit_when_done})
     check_terminal(os.environ)
     from reid_tui.launch import Tether, tethered
+    from reid_tui.runs.directory import locate_run
+    from reid_tui.runs.overview import newest_running
+
+    path = newest_running(Path(runs_dir)) if spec is None else locate_run(spec, Path(runs_dir), begun=False)
 
     def show(tether: Tether) -> int:
         from reid_tui.tui.app import run_attached
 
-        return run_attached(spec, Path(runs_dir), screen, tether, read_only=read_only)
+        return run_attached(path, screen, tether, read_only=read_only)
 
     return tethered(show, "a run that trains goes on, and 'reid-tui attach' shows it again")
 
