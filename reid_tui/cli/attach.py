@@ -39,10 +39,15 @@ def attach(
     screen = screen_options(context)
     check_terminal(os.environ)
     from reid_tui.launch import Tether, tethered
+    from reid_tui.runs.directory import locate_run
+    from reid_tui.runs.overview import newest_running
+
+    folder = Path(runs_dir)
+    path = newest_running(folder) if run is None else locate_run(run, folder, begun=False)
 
     def show(tether: Tether) -> int:
         from reid_tui.tui.app import run_attached
 
-        return run_attached(run, Path(runs_dir), screen, tether, read_only=read_only)
+        return run_attached(path, screen, tether, read_only=read_only)
 
     return tethered(show, "a run that trains goes on, and 'reid-tui attach' shows it again")

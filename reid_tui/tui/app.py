@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE
 from reid_tui.opening.place import check_place
-from reid_tui.runs.directory import RunDirectory, locate_run
-from reid_tui.runs.overview import newest_running
+from reid_tui.runs.directory import RunDirectory
 from reid_tui.text import printable
 from reid_tui.tui.host import Host
 from reid_tui.tui.leaving.guard import Guard
@@ -68,14 +67,11 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     return _Showing(session, screen, look, hangup, tether, runs_dir=Path(options.runs_dir)).until_left()
 
 
-def run_attached(
-    spec: str | None, runs_dir: Path, screen: ScreenOptions, tether: Tether | None = None, *, read_only: bool
-) -> int:
+def run_attached(path: Path, screen: ScreenOptions, tether: Tether | None = None, *, read_only: bool) -> int:
     """Show a run that exists on the terminal.
 
     Args:
-        spec: which one; None takes the newest that is running.
-        runs_dir: where it is looked for.
+        path: its folder.
         screen: of the dashboard.
         tether: to the process that the shell waits for, if there is one.
         read_only: send no command.
@@ -83,13 +79,9 @@ def run_attached(
     Returns:
         The exit code: 0 when left, 130 SIGINT, 143 SIGTERM, 152 SIGXCPU; how the run ended is no matter of the one
         who looks.
-
-    Raises:
-        RunError: there is no such run.
     """
     hangup = Hangup()
     hangup.watch()
-    path = newest_running(runs_dir) if spec is None else locate_run(spec, runs_dir, begun=False)
     look = prepare(screen)
     from reid_tui.tui.attached import AttachedSession
 

@@ -157,7 +157,8 @@ def test_fps_is_settled_by_the_environment_unless_given(monkeypatch: pytest.Monk
     seen: list[ScreenOptions] = []
     monkeypatch.setattr("reid_tui.cli.attach.check_terminal", lambda _: None)
     monkeypatch.setattr("reid_tui.launch.tethered", lambda show, _: show(None))
-    monkeypatch.setattr("reid_tui.tui.app.run_attached", lambda _run, _dir, screen, _tether, **_: seen.append(screen))
+    monkeypatch.setattr("reid_tui.runs.overview.newest_running", Path)
+    monkeypatch.setattr("reid_tui.tui.app.run_attached", lambda _run, screen, _tether, **_: seen.append(screen))
     for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"):
         monkeypatch.delenv(name, raising=False)
     assert run(["attach"]) == 0
