@@ -60,17 +60,24 @@ def run_training(
     recorder = Recorder(listener)
     with contextlib.ExitStack() as resources:
         resources.callback(recorder.close)
-        try:
-            opening = _open(options, again, Loading(recorder, inbox, resources, past))
-            resources.enter_context(messages_kept(opening.run.log))
-            listen = partial(_listen, opening, recorder, inbox, resources)
-            trainer = _begin(opening, Home(opening, recorder, listen), recorder, inbox, steerable=steerable)
-            listen()
-            return _train(trainer, opening, recorder)
-        except (StopLoading, Exception) as error:
-            end = _never_begun(error, recorder.step)
-        recorder(end)
-        return end
+        return _run(options, again, Loading(recorder, inbox, resources, past), recorder, steerable=steerable)
+
+
+def _run(
+    options: RunOptions, again: Replay | None, loading: Loading, recorder: Recorder, *, steerable: bool
+) -> AnyEvent:
+    """Open, build, listen, train, end."""
+    try:
+        opening = _open(options, again, loading)
+        loading.resources.enter_context(messages_kept(opening.run.log))
+        listen = partial(_listen, opening, recorder, loading.inbox, loading.resources)
+        trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
+        listen()
+        return _train(trainer, opening, recorder)
+    except (StopLoading, Exception) as error:
+        end = _never_begun(error, recorder.step)
+    recorder(end)
+    return end
 
 
 def _open(options: RunOptions, again: Replay | None, loading: Loading) -> Opening:
