@@ -44,6 +44,8 @@ class RunChanges:
         self._changes: list[Change] = []
         self._parts: list[RunStarted] = []
         self._gap: tuple[int, str] | None = None
+        self._reached = 0
+        """Step of the newest event."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -64,9 +66,10 @@ class RunChanges:
         """Take the next event; those with an impossible step or value are passed over."""
         if whole(event.step) is None:
             return
+        before, self._reached = self._reached, event.step
         match event:
             case RunStarted():
-                self._start(event)
+                self._start(event, before)
             case Rewound():
                 if number(event.margin) is not None and number(event.lr) is not None:  # older logs do not say
                     self.end(event.step, event.margin, event.lr)
@@ -99,10 +102,12 @@ class RunChanges:
         self._changes.append(change)
         self._now[change.name] = change.value
 
-    def _start(self, event: RunStarted) -> None:
+    def _start(self, event: RunStarted, reached: int) -> None:
         if not self._parts and event.step > 0:
             self._gap = 0, f"the log says nothing of the steps before {event.step}"
         self._go_back(event.step, {"margin": event.margin, "lr": event.lr})
+        if event.step > reached:  # a checkpoint that the run had left behind, or lines are lost
+            self._note(event.step, f"the log does not tell how the run came from step {reached} to {event.step}")
         self._parts = [*(part for part in self._parts if part.step < event.step), event]
 
     def _go_back(self, step: int, told: dict[Turned, float]) -> None:

@@ -227,10 +227,10 @@ class AttachedSession:
         self._box.put(Lost(step=step, seq=seq, time=time.time(), message=message))
 
     def _remedy(self) -> str:
-        if not can_go_on(self._run):
-            return "it has no good checkpoint, start a new run"
         if not os.access(self._run.path, os.W_OK):
             return f"{owner(self._run.path)} can go on with it"
+        if not can_go_on(self._run):
+            return "it has no good checkpoint, start a new run"
         return f"go on with: reid-tui --resume {shlex.quote(str(self._run.path))}"
 
     def _say(self, code: str, message: str) -> None:

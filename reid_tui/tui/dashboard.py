@@ -226,11 +226,12 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_go_back(self) -> None:
         """To an earlier checkpoint, after asking which."""
-        ways = self.state.ways_back
-        if self.leaving.ended is not None or not ways:
-            self._toast("the run has ended" if self.leaving.ended else "there is nothing to go back to yet", "warning")
-        else:
+        if not self._steerable():
+            return
+        if ways := self.state.ways_back:
             self.push_screen(GoBackScreen(self.state.step, ways), self._chose_way_back)
+        else:
+            self._toast("there is nothing to go back to yet", "warning")
 
     def action_evaluate(self) -> None:
         """Scores now."""

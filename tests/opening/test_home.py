@@ -22,7 +22,7 @@ from reid_tui.runs.lock import RunLock, holder
 from reid_tui.runs.log import read_events
 from reid_tui.runs.run_log import MessageFile
 from reid_tui.training import events as ev
-from reid_tui.training import trainer as trainer_module
+from reid_tui.training import saving
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest
 from tests.opening.rig import begin
@@ -126,7 +126,7 @@ def test_moved_back_it_is_followed_back(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_made_again_is_tried_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer_module, "SAVE_AGAIN_S", 0.0)
+    monkeypatch.setattr(saving, "SAVE_AGAIN_S", 0.0)
 
     def bar(run: Path) -> None:
         shutil.rmtree(run.parent)

@@ -94,6 +94,7 @@ def test_what_a_person_took_back_does_not_count() -> None:
     told = changes(
         start(),
         margin(3, 1.0, 1.2, "a"),
+        trained(8, 1.2),
         start(8, 1.2),
         margin(8, 1.2, 1.4, "b"),
         LrChanged(step=9, old=1e-3, new=10.0, origin="c"),
@@ -122,6 +123,11 @@ class TestGaps:
 
     def test_no_beginning(self) -> None:
         assert changes(start(8)).gap == "the log says nothing of the steps before 8"
+
+    def test_a_checkpoint_that_the_run_had_left_behind(self) -> None:
+        """Taken up by name, after the run had gone on from an earlier one."""
+        told = changes(start(), trained(16, 1.0), Rewound(step=8, from_step=16, margin=1.0, lr=1e-3), start(16))
+        assert told.gap == "the log does not tell how the run came from step 8 to 16"
 
     def test_one_that_a_resume_took_back(self) -> None:
         assert changes(start(), trained(9, 1.5), start(8), trained(9, 1.0)).gap == ""

@@ -70,7 +70,7 @@ class TestGoingBack:
         config = dataclasses.replace(tiny_config, embedding_dim=5)
         whole, back = (Rig(config, tiny, tmp_path / name) for name in "ab")
         whole.run()
-        back.at[3] = lambda: blow_up(back)
+        back.at[6] = lambda: blow_up(back)
         back.on[ev.Diverged] = lambda _: back.inbox.put(cmd.GoBack(0))
         back.on[ev.Paused] = lambda _: back.inbox.put(cmd.Resume())
         assert isinstance(back.run(), ev.Finished)

@@ -110,6 +110,21 @@ def test_steps_end_a_run_early(tiny: Dataset, tiny_config: RunConfig, tmp_path: 
     assert read_manifest(manifests(tmp_path / "checkpoints")[0]).state.step == 11
 
 
+def test_a_checkpoint_tells_the_loss_of_the_step_that_comes_next_and_costs_no_bit(
+    tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    saved, whole = (Rig(tiny_config, tiny, tmp_path / name) for name in "ab")
+    saved.at |= {step: lambda: saved.inbox.put(cmd.Save()) for step in range(2, 24, 3)}
+    saved.run()
+    whole.run()
+    assert saved.losses() == whole.losses()
+    assert all(torch.equal(value, saved.weights()[name]) for name, value in whole.weights().items())
+    states = [read_manifest(path).state for path in manifests(tmp_path / "a" / "checkpoints")]
+    assert {state.step: state.loss for state in states if state.step < 24}.items() >= {
+        step: pytest.approx(whole.losses()[step + 1]) for step in range(2, 24, 3)
+    }.items()
+
+
 def test_the_last_three_the_best_and_those_asked_for_are_kept(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
@@ -252,6 +267,15 @@ class TestNotFinite:
         checkpoint, passed_over = load_latest(tmp_path / "checkpoints")
         assert (checkpoint.manifest.state.step, len(passed_over)) == (8, 1)
         assert [step_of(path) for path in manifests(tmp_path / "checkpoints")] == [18, 8]
+
+    def test_an_average_of_the_optimiser_that_overflowed_is_not_good(self, rig: Rig) -> None:
+        def overflow() -> None:
+            next(iter(rig.learner.optimizer.state.values()))["exp_avg_sq"].fill_(math.inf)
+            rig.inbox.put(cmd.Stop())
+
+        rig.at[5] = overflow
+        rig.run()
+        assert [event.good for event in rig.told(ev.CheckpointSaved)] == [False]
 
     def test_it_saves_nothing_itself_and_names_nothing_where_nothing_is_good(
         self, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path

@@ -30,6 +30,7 @@ from reid_tui.tui.dashboard import ReidTuiApp
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from tests.another_user import UID, as_another_user
+from tests.training.small import save_small
 from tests.tui.rig import LOOK, Rig, Script, until
 
 LONG = 2_000
@@ -187,7 +188,7 @@ async def test_a_run_of_another_user_is_watched_until_it_is_ours(
 
 def test_whoever_may_not_write_a_run_is_not_told_to_go_on_with_it(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "run" / "checkpoints" / "step-00000001.json").touch()
+    save_small(tmp_path / "run" / "checkpoints", 1, value=0)
     code = """
 from pathlib import Path
 from reid_tui.runs.directory import RunDirectory
