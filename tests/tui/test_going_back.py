@@ -32,6 +32,7 @@ async def test_after_a_divergence_a_key_leads_back_to_a_good_checkpoint() -> Non
 async def test_before_the_first_step_there_is_nothing_to_go_back_to() -> None:
     async with dashboard(notifications=True, started=False) as rig:
         rig.script.run_started()
+        await rig.until(lambda: "TRAINING" in rig.text)
         await rig.press("b")
         await rig.until(lambda: "nothing to go back to yet" in rig.text)
         assert rig.script.sent == []

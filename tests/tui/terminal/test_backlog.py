@@ -44,10 +44,10 @@ class Pty:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.screen, self.read = Screen(columns, rows), 0
 
-    def until(self, *words: str, framed: bool = False, seconds: float = 30) -> None:
-        """Read until all of them stand on the screen, and with `framed` all panels in their whole frames."""
+    def until(self, *words: str, absent: str = "\0", framed: bool = False, seconds: float = 30) -> None:
+        """Read until all words but the absent one stand on the screen, and with `framed` all panels in whole frames."""
         deadline = time.monotonic() + seconds
-        while not (all(word in self.text for word in words) and (not framed or self.framed)):
+        while not all(word in self.text for word in words) or absent in self.text or (framed and not self.framed):
             assert time.monotonic() < deadline, f"{words} not shown\n{self.text}"
             if select.select([self.master], [], [], 0.05)[0]:
                 data = os.read(self.master, 65536)
