@@ -229,6 +229,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
                 follower.close()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, before[number])
+            before[signal.SIGXCPU] = signal.SIG_IGN  # the kernel repeats it each second, also while the process ends
         return _conclude(end, follower.state, again, console, as_json=as_json)
 
 

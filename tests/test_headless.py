@@ -368,3 +368,17 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path) ->
     log = lines_of((folder.parent / "events.jsonl").read_text())
     assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 2]
     assert [line["step"] for line in log if line["event"] == "progress"] == [1, 2, 3, 4, 3, 4, 5]
+
+
+def test_the_limit_of_the_cpu_is_told_each_second_also_while_the_process_ends() -> None:
+    code = """
+import os, signal
+from reid_tui import headless
+from reid_tui.config import RunOptions
+from reid_tui.training.events import Stopped
+headless.run_training = lambda *_, **__: Stopped(step=1, reason="SIGXCPU", saved=True)
+code = headless.train(RunOptions(), as_json=False, progress="none")
+os.kill(os.getpid(), signal.SIGXCPU)
+os._exit(code)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 152
