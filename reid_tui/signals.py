@@ -102,9 +102,9 @@ def _answer(over: threading.Event) -> None:
         if over.is_set():
             return
         if time.monotonic() - answered >= ONE_SIGNAL_S:
-            answered = time.monotonic()
             with contextlib.suppress(OSError):
                 write_all(2, f"\n{_stacks()}".encode())
+            answered = time.monotonic()  # what came meanwhile waits, and is the same
 
 
 def _stacks() -> str:
