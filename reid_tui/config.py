@@ -88,6 +88,7 @@ LIMITS: Final[dict[str, Limit]] = {
     "seed": Limit(0, 2**32 - 1, whole=True),
     "eval_every": Limit(0, 100_000, above=True),
     "fps": Limit(1, 60, whole=True),
+    "image_side": Limit(8, 1024, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),
     "rounds": Limit(1, 1000, whole=True),
 }
@@ -149,6 +150,54 @@ def parse_name(text: str, label: str = "--name") -> str:
     return text
 
 
+def parse_image_size(text: str, label: str = "--image-size") -> str:
+    """Accept `HxW`, or one number for a square; the result is `HxW`.
+
+    Raises:
+        UsageError: anything else, or a side out of range.
+    """
+    found = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text)
+    sides = [int(found[1]), int(found[2] or found[1])] if found else []
+    limit = LIMITS["image_side"]
+    if not sides or not all(limit.low <= side <= limit.high for side in sides):
+        raise UsageError(
+            f"{label} must be HEIGHTxWIDTH such as 128x64, each {limit.low:g} to {limit.high:g} pixels, not {text!r}"
+        )
+    return f"{sides[0]}x{sides[1]}"
+
+
+def parse_holdout(text: str, label: str = "--holdout") -> str:
+    """Accept a whole number of identities, or a share of them as a fraction or in percent.
+
+    Returns:
+        Digits for a number, otherwise a fraction with a point.
+
+    Raises:
+        UsageError: anything else.
+    """
+    share = re.fullmatch(r"(0?\.\d{1,6})|(\d{1,2}(?:\.\d{1,4})?) ?%", text)
+    if text.isascii() and text.isdigit() and 0 < int(text[:9]) == int(text):
+        return str(int(text))
+    if share and (value := float(share[1] or 0) or float(share[2] or 0) / 100) > 0:
+        return f"{value:.6f}".rstrip("0")
+    raise UsageError(f"{label} must be a number of identities such as 20, or a share such as 0.2, not {text!r}")
+
+
+def parse_camera_pattern(text: str, label: str = "--camera-pattern") -> str:
+    """Accept a regular expression with a group, named `camera` or the first one.
+
+    Raises:
+        UsageError: no expression, or none with a group.
+    """
+    try:
+        groups = re.compile(text).groups
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"{label} {text!r} is no regular expression: {error}") from error
+    if not groups:
+        raise UsageError(f"{label} {text!r} has no group; put round brackets about what names the camera: '_c(\\d+)'")
+    return text
+
+
 def parse_device(text: str) -> str:
     """Accept the name of a device; whether it exists is found out later, by torch.
 
@@ -161,11 +210,25 @@ def parse_device(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the person asked for. None means: not said, the preset (or the resumed run) decides."""
+class DataOptions:
+    """Which data, and how it is read and divided. None means: not said, the source decides."""
 
     data: str = "auto"
     data_dir: str | None = None
+    image_root: str | None = None
+    """Folder that the relative paths of a table start from."""
+    image_size: str | None = None
+    """HxW in pixels, as `parse_image_size` gives it."""
+    camera_pattern: str | None = None
+    """Regular expression whose first group finds the camera in a file's name."""
+    holdout: str | None = None
+    """Identities kept out of training: how many, or which share, as `parse_holdout` gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(DataOptions):
+    """What the person asked for. None means: not said, the preset (or the resumed run) decides."""
+
     preset: str | None = None
     epochs: int | None = None
     steps: int | None = None
@@ -231,6 +294,22 @@ class RunConfig:
     """In epochs."""
     eval_images: int
     """Test images scored during the run, balanced over the identities. At the end all are."""
+    image_root: str | None = None
+    image_size: str | None = None
+    """HxW in pixels to which pictures were brought; None where the data has one size."""
+    camera_pattern: str | None = None
+    holdout: str | None = None
+
+    def data_options(self, data_dir: str | None) -> DataOptions:
+        """What opens the same data again, whose files may lie elsewhere."""
+        return DataOptions(
+            data=self.data,
+            data_dir=data_dir,
+            image_root=self.image_root,
+            image_size=self.image_size,
+            camera_pattern=self.camera_pattern,
+            holdout=self.holdout,
+        )
 
     def to_json(self) -> dict[str, JsonScalar]:
         """As a flat JSON object."""
@@ -276,13 +355,14 @@ def preset_for(preset: str, dataset: str) -> Preset:
     return PRESET_VALUES.get((preset, dataset), FAST if preset == "fast" else TUTORIAL)
 
 
-def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
+def resolve(options: RunOptions, dataset: str, identities: int, image_size: str | None = None) -> RunConfig:
     """Fill every open value from the preset.
 
     Args:
         options: what was asked.
-        dataset: the data set's own name, never "auto".
+        dataset: what opens the data set again, never "auto".
         identities: how many identities its training images show.
+        image_size: to which its pictures were brought, where they came in sizes of their own.
 
     Returns:
         A complete config. Precision may still be "auto": only torch knows the device.
@@ -308,6 +388,10 @@ def resolve(options: RunOptions, dataset: str, identities: int) -> RunConfig:
         seed=options.seed or 0,
         eval_every=options.eval_every or preset.eval_every,
         eval_images=2000,
+        image_root=options.image_root,
+        image_size=image_size,
+        camera_pattern=options.camera_pattern,
+        holdout=options.holdout,
     )
     if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
         raise UsageError(

@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from reid_tui.config import RunConfig, RunOptions, resolve
+from reid_tui.config import DataOptions, RunConfig, RunOptions, resolve
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
 from reid_tui.errors import DataError
@@ -40,7 +40,7 @@ def fashion_mnist_is_here() -> bool:
         raise OSError(f"{url} is not asked by tests")
 
     try:
-        catalog.load("fashion-mnist", None, lambda line: None, opener=no_network)
+        catalog.load(DataOptions(data="fashion-mnist"), lambda *_: None, opener=no_network)
     except DataError:
         return False
     return True

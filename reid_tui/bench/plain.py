@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor  # type: ignore[import-untyped]
 
 from reid_tui.bench.rates import WARM_UP_STEPS
+from reid_tui.config import DataOptions
 from reid_tui.data.catalog import load
 from reid_tui.errors import OK, DataError, ReidTuiError
 
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
-        train = load(options.data, options.data_dir, lambda _sentence: None).train
+        train = load(DataOptions(data=options.data, data_dir=options.data_dir), lambda *_: None).train
         if train.images.shape[1:] != (1, SIDE, SIDE):
             raise DataError("the plain loop is written for grey 28x28 images; use --data fashion-mnist")
     except ReidTuiError as error:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from reid_tui.cli import options as opt
+from reid_tui.config import DataOptions
 from reid_tui.data.catalog import SPECS
 from reid_tui.text import printable
 
@@ -33,7 +34,9 @@ def data(
 
     talk = console_on(sys.stderr)
     with talk.status("looking for the data") as status:
-        dataset = catalog.load(spec, data_dir, lambda text: status.update(Text(printable(text))))
+        dataset = catalog.load(
+            DataOptions(data=spec, data_dir=data_dir), lambda text, *_: status.update(Text(printable(text)))
+        )
     console = console_on(sys.stdout)
     console.print(show.facts(dataset))
     if pairs:

@@ -6,7 +6,7 @@ Light: what a set needs is imported when it is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from reid_tui.errors import DataError
 from reid_tui.text import printable
@@ -14,6 +14,7 @@ from reid_tui.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reid_tui.config import DataOptions
     from reid_tui.data.dataset import Dataset
     from reid_tui.data.idx.download import Opener
     from reid_tui.data.idx.sets import IdxSource
@@ -24,6 +25,13 @@ AUTO_FETCH_S: Final = 5.0
 FETCH_S: Final = 1800.0
 
 
+class Report(Protocol):
+    """Told in one-line sentences what is going on, and how much of it is done where that is known."""
+
+    def __call__(self, text: str, done: int = 0, total: int = 0) -> None:
+        """Take note. What it raises ends the loading."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a loader is told."""
@@ -31,8 +39,7 @@ class Request:
     name: str
     data_dir: str | None
     """Folder searched first, and where fetched files are kept. None: the environment's or the user's."""
-    report: Callable[[str], None]
-    """Told in one-line sentences what is going on."""
+    report: Report
     opener: Opener | None = None
     """Opens addresses for reading; None is the network."""
     sources: Mapping[str, IdxSource] | None = None
@@ -79,18 +86,18 @@ SPECS: Final = tuple(LOADERS)
 
 
 def load(
-    spec: str,
-    data_dir: str | None,
-    report: Callable[[str], None],
+    options: DataOptions,
+    report: Report,
     *,
     opener: Opener | None = None,
     sources: Mapping[str, IdxSource] | None = None,
 ) -> Dataset:
-    """Load a data set into memory; for the arguments see `Request`.
+    """Load a data set; for the arguments see `DataOptions` and `Request`.
 
     Raises:
         DataError: unknown name, a damaged file (never passed over), or files neither found nor fetched.
     """
+    spec = options.data
     if spec not in LOADERS:
         raise DataError(f"--data must be one of {', '.join(SPECS)}, not {printable(spec)!r}")
-    return LOADERS[spec](Request(spec, data_dir, report, opener, sources))
+    return LOADERS[spec](Request(spec, options.data_dir, report, opener, sources))

@@ -37,7 +37,7 @@ def facts(dataset: Dataset) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    _, channels, height, width = dataset.train.images.shape
+    channels, height, width = dataset.train.shape
     rows = [
         ("data set", printable(dataset.name)),
         ("source", printable(dataset.source, 2000)),

@@ -56,14 +56,14 @@ class Loading:
         self.emit(PhaseChanged(step=0, phase="importing", detail="starting torch"))
         import torch  # noqa: F401
 
-    def report(self, detail: str) -> None:
+    def report(self, text: str, done: int = 0, total: int = 0) -> None:
         """Say what is being done, unless somebody wants an end.
 
         Raises:
             StopLoading: somebody does.
         """
         self.stop_if_told()
-        self.emit(PhaseChanged(step=0, phase="loading", detail=detail))
+        self.emit(PhaseChanged(step=0, phase="loading", detail=text, done=done, total=total))
 
     def stop_if_told(self) -> None:
         """Look through what waits for a Stop; everything else keeps its place.

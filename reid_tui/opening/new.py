@@ -32,8 +32,9 @@ def new(options: RunOptions, loading: Loading) -> Opening:
 
     device = pick_device(options.device)
     loading.report("looking for the data")
-    dataset = catalog.load(options.data, options.data_dir, loading.report)
-    config = on_device(resolve(options, dataset.name, len(dataset.train_identity_names)), device)
+    dataset = catalog.load(options, loading.report)
+    spec, identities = dataset.spec or dataset.name, len(dataset.train_identity_names)
+    config = on_device(resolve(options, spec, identities, dataset.image_size), device)
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
     return Opening(

@@ -83,9 +83,11 @@ def config_content(opening: Opening) -> dict[str, Any]:
             "fingerprint": dataset.fingerprint,
             "train_images": len(dataset.train),
             "test_images": len(dataset.test),
-            "image_shape": list(dataset.train.images.shape[1:]),
+            "image_shape": list(dataset.train.shape),
             "identities": len(dataset.train_identity_names),
             "unseen": dataset.unseen,
+            "held_out": list(dataset.held_out),
+            "validating": list(dataset.validating),
         },
         "versions": versions(),
     }

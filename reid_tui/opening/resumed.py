@@ -62,7 +62,7 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     check_same_run(options, manifest.config, "to resume", CHANGEABLE | TURNABLE)
     if options.name is not None:
         raise RunError("--name is for a new run; a resumed one keeps its name")
-    dataset = catalog.load(manifest.config.data, options.data_dir, loading.report)
+    dataset = catalog.load(manifest.config.data_options(options.data_dir), loading.report)
     check_same_data(manifest, dataset)
     config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
     loading.stop_if_told()

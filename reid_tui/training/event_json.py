@@ -13,6 +13,8 @@ from reid_tui.config import RunConfig
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
+_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total"})
+"""Said only where there is something to say."""
 _LARGEST: Final = 2**53
 """Of whole numbers: each has a float of its own, and fits into arrays."""
 _FIELDS: Final = {
@@ -29,7 +31,7 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
     head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
     for item in dataclasses.fields(event):
         value = getattr(event, item.name)
-        if item.name in head or (item.name in ("origin", "note") and not value):
+        if item.name in head or (item.name in _LEFT_OUT and not value):
             continue
         if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
             continue

@@ -60,6 +60,9 @@ class PhaseChanged(Event):
 
     phase: Phase
     detail: str = ""
+    done: int = 0
+    total: int = 0
+    """How much of it is done, of how much; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

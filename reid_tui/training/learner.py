@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reid_tui.config import RunConfig
-    from reid_tui.data.dataset import ImageSet
+    from reid_tui.data.dataset import ImageSet, IntArray
     from reid_tui.data.pairs import EpochPairs
 
 ADAM_STATE: Final = ("step", "exp_avg", "exp_avg_sq")
@@ -39,16 +39,30 @@ class StepResult:
     applied: bool
 
 
-def place_images(images: ImageSet, device: torch.device) -> Tensor:
-    """Images as a uint8 tensor on the device, or on the CPU where they would take over half of a GPU's free memory.
+class PlacedImages:
+    """The images of a split as a uint8 tensor where they are computed with.
 
-    Returns:
-        (N, C, H, W) uint8.
+    On the CPU it is the memory that they already lie in, mapped from a file or not; so too where they would take over
+    half of a GPU's free memory.
     """
-    tensor = torch.from_numpy(images.images)
-    if device.type == "cuda" and tensor.nbytes > torch.cuda.mem_get_info(device)[0] // 2:
-        return tensor
-    return tensor.to(device)
+
+    def __init__(self, images: ImageSet, device: torch.device) -> None:
+        """Put them there, if they fit."""
+        self._device = device
+        self._rows = images.rows
+        self._tensor = torch.from_numpy(images.images)
+        if device.type == "cpu":
+            return
+        size = len(images) * math.prod(images.shape)
+        if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
+            return
+        whole = images.images if images.rows is None else images.take(np.arange(len(images)))
+        self._tensor, self._rows = torch.from_numpy(whole).to(device), None
+
+    def batch(self, index: IntArray) -> Tensor:
+        """(n, C, H, W) uint8 on the device: the images at these places of the split."""
+        rows = torch.from_numpy(index if self._rows is None else self._rows[index])
+        return self._tensor[rows.to(self._tensor.device)].to(self._device)
 
 
 class Learner:
@@ -69,9 +83,9 @@ class Learner:
         self._all_pairs = config.pairs == "batch"
         self._loss = LOSSES[config.loss]
         self._autocast = config.precision == "bf16"
-        self._images_NCHW = place_images(train, device)
+        self._images = PlacedImages(train, device)
         self._identities_N = train.identities
-        channels, height, width = train.images.shape[1:]
+        channels, height, width = train.shape
         self._build = functools.partial(
             build_network, config.model, channels, height, width, config.embedding_dim, config.seed
         )
@@ -112,7 +126,7 @@ class Learner:
             () float32.
         """
         index = np.concatenate([pairs.first_P, pairs.second_P])
-        batch = self._images_NCHW[torch.from_numpy(index).to(self._images_NCHW.device)].to(self.device)
+        batch = self._images.batch(index)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
             points_ND = self.network(to_input(batch))
         points_ND = points_ND.float()

@@ -136,7 +136,7 @@ class Scorer:
             go_on()
             return to_input(part.to(self._device))
 
-        embeddings_ND = embed(network, torch.from_numpy(self._test.images[index]), prepare=prepare).cpu()
+        embeddings_ND = embed(network, torch.from_numpy(self._test.take(index)), prepare=prepare).cpu()
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
         identities = self._test.identities[index]

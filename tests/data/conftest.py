@@ -15,6 +15,7 @@ import numpy as np
 import platformdirs
 import pytest
 
+from reid_tui.config import DataOptions
 from reid_tui.data import catalog
 from reid_tui.data.idx.download import Body, FetchError
 from reid_tui.data.idx.format import IdxFile
@@ -66,7 +67,8 @@ class Tiny:
     def load(self, spec: str = "fashion-mnist", data_dir: Path | None = None, **options: Any) -> Dataset:
         options.setdefault("opener", no_network)
         options.setdefault("report", lambda line: None)
-        return catalog.load(spec, None if data_dir is None else str(data_dir), sources=self.sources, **options)
+        wanted = DataOptions(data=spec, data_dir=None if data_dir is None else str(data_dir))
+        return catalog.load(wanted, sources=self.sources, **options)
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ def people_set() -> Dataset:
 def fashion_mnist() -> Dataset:
     """The real files; nothing is fetched for a test."""
     try:
-        return catalog.load("fashion-mnist", None, lambda line: None, opener=no_network)
+        return catalog.load(DataOptions(data="fashion-mnist"), lambda *_: None, opener=no_network)
     except FetchError as error:
         if os.environ.get("REID_TUI_REQUIRE_REAL") == "1":
             pytest.fail(f"REID_TUI_REQUIRE_REAL=1, but {error}")

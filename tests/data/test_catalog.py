@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from reid_tui.config import DataOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset, fingerprint
 from reid_tui.errors import DataError, UsageError
@@ -158,7 +159,7 @@ def test_unknown_name_lists_the_known_ones(spec: str) -> None:
     with pytest.raises(
         UsageError, match="--data must be one of auto, fashion-mnist, mnist, kmnist, pedestrians"
     ) as caught:
-        catalog.load(spec, None, print)
+        catalog.load(DataOptions(data=spec), print)
     assert str(caught.value).isprintable()
 
 

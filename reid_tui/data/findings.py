@@ -1,0 +1,25 @@
+"""What is noticed about a person's own images before they are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SHOWN: Final = 3
+"""So many examples stand beside a count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One kind of thing, how often it was found, and the first of them."""
+
+    code: str
+    """lower_snake; the same in JSON and in the log's warnings."""
+    text: str
+    """What it is and what follows from it, as a clause behind the count: `identities have one image`."""
+    count: int
+    """>= 1."""
+    examples: tuple[str, ...] = ()
+    """At most `SHOWN`, as their source spells them: not safe to print."""
+    grave: bool = False
+    """Whether scores mean less than they seem to while it stands."""
