@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Literal, get_args
 
 from reid_tui.errors import UsageError
@@ -350,19 +350,33 @@ PRESET_VALUES: Final[dict[tuple[str, str], Preset]] = {
 }
 
 
+FILES_SEEN: Final = 50_000
+"""Images of a person's own that a run sees by default, each as first of a pair: few pictures are passed more often."""
+MOST_EPOCHS: Final = 100
+
+
 def preset_for(preset: str, dataset: str) -> Preset:
     """The preset's values on a data set; most data sets share them."""
     return PRESET_VALUES.get((preset, dataset), FAST if preset == "fast" else TUTORIAL)
 
 
-def resolve(options: RunOptions, dataset: str, identities: int, image_size: str | None = None) -> RunConfig:
+def preset_for_files(preset: str, images: int) -> Preset:
+    """The preset's values on so many training images of a person's own."""
+    epochs = min(max(TUTORIAL.epochs, round(FILES_SEEN / max(images, 1))), MOST_EPOCHS)
+    return replace(FAST if preset == "fast" else TUTORIAL, epochs=epochs, eval_every=max(0.5, epochs // 12))
+
+
+def resolve(
+    options: RunOptions, dataset: str, identities: int, *, image_size: str | None = None, images: int = 0
+) -> RunConfig:
     """Fill every open value from the preset.
 
     Args:
         options: what was asked.
         dataset: what opens the data set again, never "auto".
         identities: how many identities its training images show.
-        image_size: to which its pictures were brought, where they came in sizes of their own.
+        image_size: to which its pictures were brought, where they are a person's own.
+        images: how many of them are trained on.
 
     Returns:
         A complete config. Precision may still be "auto": only torch knows the device.
@@ -371,7 +385,7 @@ def resolve(options: RunOptions, dataset: str, identities: int, image_size: str 
         UsageError: all pairs of a batch this large do not fit into any memory.
     """
     name = options.preset or "tutorial"
-    preset = preset_for(name, dataset)
+    preset = preset_for(name, dataset) if image_size is None else preset_for_files(name, images)
     config = RunConfig(
         data=dataset,
         preset=name,

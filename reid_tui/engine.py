@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
+from reid_tui.data.findings import sentence
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
 from reid_tui.opening.home import Home
 from reid_tui.opening.loading import Loading, NothingLeft, StopLoading
@@ -97,6 +98,9 @@ def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, 
             begin_record(opening, recorder)
         raise
     last = begin_record(opening, recorder)
+    if opening.checkpoint is None:
+        for finding in filter(lambda finding: finding.grave, opening.dataset.findings):
+            recorder(Warned(step=trainer.step, code=f"data_{finding.code}", message=sentence(finding)))
     for line in opening.passed_over:
         message = f"a checkpoint was passed over: {line}"
         recorder(Warned(step=trainer.step, code="checkpoint_rejected", message=message))

@@ -1,5 +1,6 @@
-"""`reid-tui data`: what is in a data set."""
+"""`reid-tui data`: what is in a data set, and what is wrong with it."""
 
+import json
 import sys
 from typing import Annotated
 
@@ -7,40 +8,63 @@ import typer
 
 from reid_tui.cli import options as opt
 from reid_tui.config import DataOptions
-from reid_tui.data.catalog import SPECS
-from reid_tui.text import printable
+from reid_tui.data.catalog import PREFIXES, SPECS, accepted
+from reid_tui.errors import UsageError
 
 
 def data(
+    context: typer.Context,
     spec: Annotated[
         str,
-        typer.Argument(autocompletion=opt.words(*SPECS), metavar="[SPEC]", help="A data set's name, or auto."),
+        typer.Argument(
+            parser=accepted, autocompletion=opt.words(*SPECS, *PREFIXES), metavar="[SPEC]", help=opt.SPEC_HELP
+        ),
     ] = "auto",
     pairs: Annotated[
         int, opt.option("pairs", "N", "Training pairs to show.", opt.OUTPUT, opt.reader("pairs_shown", "--pairs"))
     ] = 4,
     seed: Annotated[int, opt.option("seed", "N", "Of the pairs.", opt.OUTPUT, opt.reader("seed"))] = 0,
     data_dir: opt.DataDir = None,
+    image_size: opt.ImageSize = None,
+    image_root: opt.ImageRoot = None,
+    camera_pattern: opt.CameraPattern = None,
+    holdout: opt.Holdout = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Remove what is kept of these pictures, at every size; they stay.")
+    ] = False,
 ) -> int:
     """Show what is in a data set.
 
-    Its facts, and pairs as the network will see them.
+    Its facts, what is wrong with its files, and pairs as the network will see them.
     """
+    if forget:
+        return _forget(spec)
     from rich.console import Console
-    from rich.text import Text
 
+    from reid_tui.cli.loading import loading_shown
     from reid_tui.console import console_on
-    from reid_tui.data import catalog, show
+    from reid_tui.data import catalog, facts, show
 
-    talk = console_on(sys.stderr)
-    with talk.status("looking for the data") as status:
-        dataset = catalog.load(
-            DataOptions(data=spec, data_dir=data_dir), lambda text, *_: status.update(Text(printable(text)))
-        )
+    with loading_shown() as report:
+        dataset = catalog.load(opt.picked(context, DataOptions, data=spec), report)
+    if as_json:
+        print(json.dumps(facts.as_json(dataset), indent=2))
+        return 0
     console = console_on(sys.stdout)
-    console.print(show.facts(dataset))
+    console.print(facts.as_table(dataset))
     if pairs:
         console.print()
         color = console.color_system is not None and not console.no_color
         console.print(show.pairs(dataset, pairs, seed, Console().width, color=color))
+    return 0
+
+
+def _forget(spec: str) -> int:
+    if spec in SPECS:
+        raise UsageError(f"nothing is kept of {spec}; --forget is for pictures in files")
+    from reid_tui.data.folders.cache import forget
+
+    size = forget(spec)
+    print(f"removed {size / 1e6:,.1f} MB kept of {spec}" if size else f"nothing is kept of {spec}", file=sys.stderr)
     return 0

@@ -10,13 +10,13 @@ import typer
 
 from reid_tui import config
 from reid_tui.cli.completion import complete_run
-from reid_tui.data.catalog import SPECS
+from reid_tui.data.catalog import PREFIXES, SPECS, accepted
 from reid_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reid_tui.config import RunOptions, ScreenOptions
+    from reid_tui.config import DataOptions, RunOptions, ScreenOptions
 
 DATA: Final = "Data"
 NETWORK: Final = "Network and loss"
@@ -24,7 +24,7 @@ TRAINING: Final = "Training"
 RUN: Final = "Run"
 SCREEN: Final = "Screen"
 OUTPUT: Final = "Output"
-_Kind = TypeVar("_Kind", "RunOptions", "ScreenOptions")
+_Kind = TypeVar("_Kind", "RunOptions", "ScreenOptions", "DataOptions")
 _AUTO: Final = "auto"
 
 
@@ -107,7 +107,8 @@ def words(*choices: str) -> Callable[[str], list[str]]:
     return complete
 
 
-DataSpec = Annotated[str, choice("data", "SPEC", f"{', '.join(SPECS)}.", DATA, SPECS)]
+SPEC_HELP: Final = f"{', '.join(SPECS)}, a PATH, or one of {', '.join(PREFIXES)} before a path."
+DataSpec = Annotated[str, option("data", "SPEC", SPEC_HELP, DATA, accepted, autocompletion=words(*SPECS, *PREFIXES))]
 DataDir = Annotated[
     str | None,
     option(
@@ -117,6 +118,46 @@ DataDir = Annotated[
         DATA,
         lambda text: expanded(text, "--data-dir"),
         envvar="REID_TUI_DATA",
+    ),
+]
+ImageSize = Annotated[
+    str | None,
+    option(
+        "image_size",
+        "HxW",
+        "To which pictures are brought; default by source, and told.",
+        DATA,
+        config.parse_image_size,
+    ),
+]
+ImageRoot = Annotated[
+    str | None,
+    option(
+        "image_root",
+        "DIR",
+        "Where the relative paths of a csv start.",
+        DATA,
+        lambda text: str(Path(expanded(text, "--image-root")).absolute()),
+    ),
+]
+CameraPattern = Annotated[
+    str | None,
+    option(
+        "camera_pattern",
+        "REGEX",
+        "Finds the camera in a file's name: its first group.",
+        DATA,
+        config.parse_camera_pattern,
+    ),
+]
+Holdout = Annotated[
+    str | None,
+    option(
+        "holdout",
+        "N",
+        "Identities kept out of training: how many, or a share such as 0.2. [0.2 without a split]",
+        DATA,
+        config.parse_holdout,
     ),
 ]
 Preset = Annotated[

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from reid_tui.config import flag
+from reid_tui.data.folders.sources import SOURCES, canonical, is_path
 from reid_tui.errors import DataError
 from reid_tui.text import printable
 
@@ -82,7 +84,30 @@ LOADERS: Final[dict[str, Callable[[Request], Dataset]]] = {
     "pedestrians": _pedestrians,
 }
 SPECS: Final = tuple(LOADERS)
-"""What `--data` may say."""
+"""Names that `--data` may say."""
+PREFIXES: Final = tuple(f"{prefix}:" for prefix in SOURCES)
+"""What it may say before a path."""
+
+
+def in_files(spec: str) -> bool:
+    """Whether it names files of a person's own, rather than a data set by name."""
+    return spec not in LOADERS
+
+
+def accepted(spec: str) -> str:
+    """A specification that a person wrote, as it opens the same from anywhere. No file is looked at.
+
+    Raises:
+        DataError: it names no data set, and nothing that could be a path.
+    """
+    if spec in LOADERS:
+        return spec
+    if not is_path(spec):
+        raise DataError(
+            f"--data must be one of {', '.join(SPECS)}, a path, or one of {', '.join(PREFIXES)} before a path, "
+            f"not {printable(spec)!r}"
+        )
+    return canonical(spec)
 
 
 def load(
@@ -98,6 +123,24 @@ def load(
         DataError: unknown name, a damaged file (never passed over), or files neither found nor fetched.
     """
     spec = options.data
-    if spec not in LOADERS:
-        raise DataError(f"--data must be one of {', '.join(SPECS)}, not {printable(spec)!r}")
-    return LOADERS[spec](Request(spec, options.data_dir, report, opener, sources))
+    if spec in LOADERS:
+        for name in ("image_root", "image_size", "camera_pattern"):
+            if getattr(options, name) is not None:
+                raise DataError(f"{flag(name)} is for pictures in files, not for {spec}; leave it out")
+        return _held_out(LOADERS[spec](Request(spec, options.data_dir, report, opener, sources)), options, report)
+    from reid_tui.data.folders.load import load_files
+
+    return load_files(replace(options, data=accepted(spec)), report)
+
+
+def _held_out(dataset: Dataset, options: DataOptions, report: Report) -> Dataset:
+    """Without the identities that are to be kept out of training, if any are."""
+    if options.holdout is None:
+        return dataset
+    from reid_tui.data.pool import pooled
+    from reid_tui.data.split import divided, told
+
+    divided_set = replace(divided(pooled(dataset), options.holdout), choice=dataset.choice)
+    for line in told(divided_set):
+        report(line)
+    return divided_set

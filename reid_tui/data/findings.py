@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHOWN: Final = 3
 """So many examples stand beside a count."""
@@ -23,3 +28,15 @@ class Finding:
     """At most `SHOWN`, as their source spells them: not safe to print."""
     grave: bool = False
     """Whether scores mean less than they seem to while it stands."""
+
+
+def sentence(finding: Finding) -> str:
+    """A finding as one printable line."""
+    examples = f": {some(finding.examples, finding.count)}" if finding.examples else ""
+    return printable(f"{finding.count:,} {finding.text}{examples}", 500)
+
+
+def some(names: Sequence[str], count: int | None = None) -> str:
+    """The first names of a number of them, printable."""
+    shown = ", ".join(printable(name, 60) for name in names[:SHOWN])
+    return shown if (count or len(names)) <= SHOWN else f"{shown}, ..."

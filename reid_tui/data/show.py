@@ -1,4 +1,4 @@
-"""What `reid-tui data` prints: the facts of a data set, and pairs of its images as pictures made of characters.
+"""Images as pictures made of characters: the pairs that `reid-tui data` prints.
 
 A character cell shows two pixels one above the other: "▀" in the upper pixel's colour on the lower one's. Without
 colour each cell is a character whose ink is the mean brightness of the two.
@@ -13,47 +13,22 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from rich.console import Group
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
+from reid_tui.data.facts import camera_name
 from reid_tui.data.pairs import draw_epoch
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from reid_tui.data.dataset import Dataset, ImageSet, UInt8Array
+    from reid_tui.data.dataset import Dataset, UInt8Array
 
 _RAMP: Final = " .:-=+*#%@"
 _GAP: Final = 3
 _MOST_COLUMNS: Final = 32
 _TALL_LINES: Final = 20
 """Pictures of more lines are halved where two pairs of them do not fit beside each other."""
-_MOST_NAMES: Final = 20
-
-
-def facts(dataset: Dataset) -> RenderableType:
-    """Name, sizes, identities with their counts, cameras and source, as a table."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    channels, height, width = dataset.train.shape
-    rows = [
-        ("data set", printable(dataset.name)),
-        ("source", printable(dataset.source, 2000)),
-        ("images", f"{len(dataset.train):,} training, {len(dataset.test):,} test"),
-        ("shape", f"{height} x {width} pixels, {'RGB' if channels == 3 else 'grey'}"),
-    ]
-    if dataset.unseen:
-        rows.append(("training identities", _counts(dataset.train, dataset.train_identity_names)))
-        rows.append(("test identities", f"{_counts(dataset.test, dataset.identity_names)}; none of them in training"))
-    else:
-        rows.append(("identities", _both_counts(dataset)))
-    rows.append(("cameras", _cameras(dataset.test)))
-    rows.append(("fingerprint", dataset.fingerprint[:16]))
-    for label, value in rows:
-        table.add_row(Text(label), Text(value))
-    return table
 
 
 def pairs(dataset: Dataset, count: int, seed: int, width: int, *, color: bool) -> RenderableType:
@@ -158,7 +133,7 @@ def _pair(dataset: Dataset, first: int, second: int, step: int, *, same: bool, c
 def _label(dataset: Dataset, index: int) -> str:
     train = dataset.train
     name = printable(dataset.train_identity_names[train.identities[index]], 24)
-    return name if train.cameras is None else f"{name} cam {train.cameras[index] + 1}"
+    return name if train.cameras is None else f"{name} cam {camera_name(dataset, int(train.cameras[index]))}"
 
 
 def _beside(blocks: list[list[Text]]) -> Text:
@@ -170,28 +145,3 @@ def _beside(blocks: list[list[Text]]) -> Text:
         row.rstrip()
         rows.append(row)
     return Text("\n", no_wrap=True).join([*rows, Text()])
-
-
-def _counts(split: ImageSet, names: tuple[str, ...]) -> str:
-    counts = np.bincount(split.identities, minlength=len(names))
-    low, high = int(counts.min()), int(counts.max())
-    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    shown = [printable(name, 24) for name in names]
-    listed = ", ".join(shown) if len(shown) <= _MOST_NAMES else f"{', '.join(shown[:3])}, ... {shown[-1]}"
-    return f"{len(names)} with {each} images each: {listed}"
-
-
-def _both_counts(dataset: Dataset) -> str:
-    names = [printable(name, 24) for name in dataset.identity_names]
-    train = np.bincount(dataset.train.identities, minlength=len(names))
-    test = np.bincount(dataset.test.identities, minlength=len(names))
-    widest = max(map(len, names))
-    lines = [f"{name:<{widest}}  {a:>6,}  {b:>6,}" for name, a, b in zip(names, train, test, strict=True)]
-    return "\n".join([f"{len(names)}, with training and test images:", *lines])
-
-
-def _cameras(split: ImageSet) -> str:
-    if split.cameras is None:
-        return "not known"
-    counts = np.bincount(split.cameras)
-    return f"{len(counts)}, with {', '.join(f'{count:,}' for count in counts)} test images"

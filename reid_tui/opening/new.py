@@ -34,7 +34,9 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     loading.report("looking for the data")
     dataset = catalog.load(options, loading.report)
     spec, identities = dataset.spec or dataset.name, len(dataset.train_identity_names)
-    config = on_device(resolve(options, spec, identities, dataset.image_size), device)
+    config = on_device(
+        resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train)), device
+    )
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
     return Opening(

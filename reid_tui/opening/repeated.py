@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reid_tui.opening.new import made, on_device
 from reid_tui.opening.opening import Opening
-from reid_tui.opening.same import check_same_data, check_same_run
+from reid_tui.opening.same import check_same_data, check_same_run, same_data
 from reid_tui.runs.start import started
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
     again.open()
     check_same_run(options, again.manifest.config, "to replay")
     loading.resources.callback(torch.set_num_threads, again.use_recorded_threads())
-    dataset = catalog.load(again.manifest.config.data_options(options.data_dir), loading.report)
+    dataset = catalog.load(same_data(options, again.manifest.config), loading.report)
     check_same_data(again.manifest, dataset)
     config = again.config(steps_per_epoch(len(dataset.train), again.manifest.config.batch_size))
     loading.stop_if_told()

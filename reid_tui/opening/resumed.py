@@ -12,7 +12,7 @@ from reid_tui.files import read_regular
 from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
-from reid_tui.opening.same import check_same_data, check_same_run
+from reid_tui.opening.same import check_same_data, check_same_run, same_data
 from reid_tui.runs.directory import RunDirectory, locate_run, tidy
 from reid_tui.runs.follow import EventFollower
 from reid_tui.runs.lock import RunLock
@@ -62,9 +62,12 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     check_same_run(options, manifest.config, "to resume", CHANGEABLE | TURNABLE)
     if options.name is not None:
         raise RunError("--name is for a new run; a resumed one keeps its name")
-    dataset = catalog.load(manifest.config.data_options(options.data_dir), loading.report)
+    dataset = catalog.load(same_data(options, manifest.config), loading.report)
     check_same_data(manifest, dataset)
     config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
+    config = dataclasses.replace(
+        config, data=dataset.spec or config.data, image_root=options.image_root or config.image_root
+    )
     loading.stop_if_told()
     if loading.past is not None:
         _tell_past(run, loading.past)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-from reid_tui.config import RunConfig, RunOptions, flag
+from reid_tui.config import DataOptions, RunConfig, RunOptions, flag
+from reid_tui.data.catalog import in_files
 from reid_tui.errors import CheckpointError, RunError
 
 if TYPE_CHECKING:
@@ -24,15 +26,23 @@ def check_same_run(
         changeable: names of options that may differ.
 
     Raises:
-        RunError: one differs.
+        RunError: one differs. Where files lie may: `check_same_data` sees whether they are the same.
     """
     known = config.to_json()
+    elsewhere = {"data", "image_root"} if in_files(options.data) and in_files(config.data) else set()
     for name, value in options.given().items():
-        if name in known and name not in changeable and value not in (known[name], "auto"):
+        if name in known and name not in changeable | elsewhere and value not in (known[name], "auto"):
             raise RunError(
                 f"{flag(name)} {value} does not fit the run {purpose}, which has {known[name]}; "
                 f"leave {flag(name)} out, or start a new run"
             )
+
+
+def same_data(options: RunOptions, config: RunConfig) -> DataOptions:
+    """What opens a run's data again, where its files lie by now."""
+    moved = {name: getattr(options, name) for name in ("data", "image_root") if getattr(options, name) is not None}
+    again = config.data_options(options.data_dir)
+    return dataclasses.replace(again, **moved) if in_files(options.data) and in_files(config.data) else again
 
 
 def check_same_data(manifest: Manifest, dataset: Dataset) -> None:

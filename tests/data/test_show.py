@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from reid_tui.cli.main import run
-from reid_tui.data import catalog, show
+from reid_tui.data import catalog, facts, show
 from reid_tui.data.dataset import Dataset, ImageSet
 from reid_tui.data.pairs import draw_epoch
 
@@ -29,7 +29,7 @@ def text(renderable: RenderableType, width: int, *, color: bool = False) -> str:
 
 
 def test_facts_name_everything(people_set: Dataset) -> None:
-    found = text(show.facts(people_set), 120)
+    found = text(facts.as_table(people_set), 120)
     for part in (
         "pedestrians",
         "2,048 training, 1,024 test",
@@ -43,7 +43,7 @@ def test_facts_name_everything(people_set: Dataset) -> None:
 
 
 def test_facts_count_each_of_few_identities() -> None:
-    found = text(show.facts(grey_set()), 80)
+    found = text(facts.as_table(grey_set()), 80)
     assert "4 x 5 pixels, grey" in found
     assert "shoe       6       6" in found
 
@@ -114,7 +114,7 @@ def test_the_command_in_a_pipe_folds_nothing_and_moves_nothing(
     source = " ".join(["a long source"] * 20)
     monkeypatch.setenv("FORCE_COLOR", wish)
     monkeypatch.setattr(catalog, "load", lambda *_: replace(grey_set(), source=source))
-    assert run(["data", "tiny", "--pairs", "1"]) == 0
+    assert run(["data", "mnist", "--pairs", "1"]) == 0
     told = capsys.readouterr()
     assert told.err == ""
     assert f"{source}\n" in told.out
@@ -128,6 +128,6 @@ def test_no_pairs_is_nothing() -> None:
 def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
     names = ("h\x1b[31mat\x07", "s\u202ehoe\n[bold]")
     data = replace(grey_set(names), name="t\x9bx")
-    found = text(show.facts(data), 100) + text(show.pairs(data, 4, 0, 200, color=False), 200)
+    found = text(facts.as_table(data), 100) + text(show.pairs(data, 4, 0, 200, color=False), 200)
     assert not set(found) & set("\x1b\x07\x9b\u202e")
     assert "[bold]" in found
