@@ -31,25 +31,28 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
     """
     root = folder_at(Path(place), WANTED)
     walked = walk(root, report)
-    kept, outside = _identified(walked.files)
-    trains = any(split == "train" for _, _, split in kept)
-    if not kept or (len(outside) > len(kept) and not trains):
+    places = _places(walked.files)
+    kept = [file for file in walked.files if _folder(file) in places]
+    outside = [file.path for file in walked.files if _folder(file) not in places]
+    splits = {split for _, split in places.values()}
+    if not kept or (len(outside) > len(kept) and "train" not in splits):
         raise DataError(f"{printable(root, 400)} {_contents(walked)}; {WANTED}")
-    role = roles({split for _, _, split in kept})
-    spotted = cameras([file.path for file, _, _ in kept], options.camera_pattern)
+    role = roles(splits)
+    spotted = cameras([file.path for file in kept], options.camera_pattern)
     noticed = {
         "outside_identities": outside,
-        "names_differ_in_case": alike(identity for _, identity, _ in kept),
+        "names_differ_in_case": alike(identity for identity, _ in places.values()),
     }
+    pictures = []
+    for file, camera in zip(kept, spotted, strict=True):
+        identity, split = places[_folder(file)]
+        pictures.append(Picture(file.path, identity, camera, role[split], file.size, file.changed_ns))
     return Listing(
         spec=f"folder:{root}",
         name=run_name(root.name, "folder"),
         source=f"folders of identities in {printable(root, 400)}",
         root=root,
-        pictures=tuple(
-            Picture(file.path, identity, camera, role[split], file.size, file.changed_ns)
-            for (file, identity, split), camera in zip(kept, spotted, strict=True)
-        ),
+        pictures=tuple(pictures),
         findings=findings(noticed) + walked.findings,
     )
 
@@ -60,7 +63,7 @@ def fits(path: Path) -> Path | None:
         return None
     first: str | None = None
     for file in scan(str(path)):
-        identity, _ = placed(file.path) or (first, "")
+        identity, _ = _place(_folder(file)) or (first, "")
         if first not in (None, identity):
             return path
         first = identity
@@ -73,33 +76,35 @@ def contents(root: Path) -> str:
 
 
 def _contents(walked: Walked) -> str:
-    kept, outside = _identified(walked.files)
-    identities = {identity for _, identity, _ in kept}
+    places = _places(walked.files)
+    outside = [file.path for file in walked.files if _folder(file) not in places]
+    identities = sorted({identity for identity, _ in places.values()}, key=os.fsencode)
     found = []
     if not walked.files:
-        found = ["holds no picture"]
+        found.append("holds no picture")
     if outside:
         found.append(f"has {len(outside):,} pictures in no identity's folder, first {shown(outside)}")
-    if kept:
-        names = shown(sorted(identities, key=os.fsencode))
-        found.append(f"has {len(kept):,} pictures of {len(identities):,} identities, first {names}")
+    if identities:
+        count = len(walked.files) - len(outside)
+        found.append(f"has {count:,} pictures of {len(identities):,} identities, first {shown(identities)}")
     return ", ".join(filter(None, [*found, told(walked.findings)]))
 
 
-def placed(path: str) -> tuple[str, str] | None:
-    """Identity and split of a file; None where it lies in no identity's folder."""
-    folders = path.split("/")[:-1]
-    if len(folders) > 1 and (split := SPLITS.get(folders[0].lower())):
-        return folders[1], split
-    if not folders or folders[0].lower() in SPLITS:
-        return None
-    return folders[0], SPLITS.get(folders[1].lower(), "") if len(folders) > 1 else ""
+def _folder(file: File) -> str:
+    return file.path.rpartition("/")[0]
 
 
-def _identified(files: tuple[File, ...]) -> tuple[list[tuple[File, str, str]], list[str]]:
-    """Files with identity and split, and paths of those left out; where some have a split, the others have no place."""
-    found = [(file, placed(file.path)) for file in files]
-    divided = any(place[1] for _, place in found if place)
-    kept = [(file, *place) for file, place in found if place and (place[1] or not divided)]
-    outside = [file.path for file, place in found if not place or (divided and not place[1])]
-    return kept, outside
+def _places(files: tuple[File, ...]) -> dict[str, tuple[str, str]]:
+    """Identity and split of each folder with pictures; where some have a split, the others have no place."""
+    found = {folder: place for folder in dict.fromkeys(map(_folder, files)) if (place := _place(folder))}
+    divided = any(split for _, split in found.values())
+    return {folder: place for folder, place in found.items() if place[1] or not divided}
+
+
+def _place(folder: str) -> tuple[str, str] | None:
+    """Identity and split of what lies in a folder; None for one that is no identity's."""
+    above, _, below = folder.partition("/")
+    under = below.partition("/")[0]
+    if split := SPLITS.get(above.lower()):
+        return (under, split) if under else None
+    return (above, SPLITS.get(under.lower(), "")) if above else None

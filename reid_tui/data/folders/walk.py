@@ -44,7 +44,8 @@ class Walked:
 
 def is_picture(name: str) -> bool:
     """Whether a file is named like a picture and not hidden."""
-    return name.rpartition(".")[2].lower() in ENDINGS and name[0] != "."
+    before, _, ending = name.rpartition(".")
+    return ending.lower() in ENDINGS and before != "" and name[0] != "."
 
 
 def is_folder(path: Path) -> bool:
@@ -84,7 +85,7 @@ def walk(root: Path, report: Report, inside: Sequence[str] = ("",)) -> Walked:
     """
     for folder in inside:
         there = folder_at(root / folder, "see that it is a folder and that you may read it")
-        if not there.resolve().is_relative_to(root):
+        if folder and not there.resolve().is_relative_to(root):
             raise DataError(
                 f"{printable(there, 400)} is a link out of its folder, which is not followed; move it there"
             )
