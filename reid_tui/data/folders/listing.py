@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,3 +55,9 @@ class Listing:
     findings: tuple[Finding, ...] = ()
     upright: bool = False
     """Whether it is a set of people, whose pictures are twice as tall as wide."""
+
+
+def run_name(text: str, otherwise: str) -> str:
+    """What may stand in a run's name of the name of a folder or table; `otherwise` where nothing may."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).lstrip("._-")[:64].rstrip("-") or otherwise

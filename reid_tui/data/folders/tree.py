@@ -1,0 +1,110 @@
+"""`folder:PATH`: one folder per identity, divided by folders above or under them, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reid_tui.data.folders import benchmarks, msmt17
+from reid_tui.data.folders.listing import Listing, Picture, run_name
+from reid_tui.data.folders.names import alike, cameras
+from reid_tui.data.folders.noticed import findings, shown, told
+from reid_tui.data.folders.splits import SPLITS, roles
+from reid_tui.data.folders.walk import folder_at, is_folder, scan, walk
+from reid_tui.errors import DataError
+from reid_tui.text import printable
+
+if TYPE_CHECKING:
+    from reid_tui.config import DataOptions
+    from reid_tui.data.catalog import Report
+    from reid_tui.data.folders.walk import File, Walked
+
+WANTED: Final = "folder: wants one folder per identity, as in PATH/alice/1.jpg or PATH/train/alice/1.jpg"
+
+
+def listing(place: str, options: DataOptions, report: Report) -> Listing:
+    """The pictures of a folder.
+
+    Raises:
+        DataError: no folder, no picture in a folder of an identity, or a camera that the pattern does not find.
+    """
+    root = folder_at(Path(place), WANTED)
+    walked = walk(root, report)
+    places = _places(walked.files)
+    kept = [file for file in walked.files if _folder(file) in places]
+    outside = [file.path for file in walked.files if _folder(file) not in places]
+    splits = {split for _, split in places.values()}
+    if not kept or (len(outside) > len(kept) and "train" not in splits):
+        raise DataError(f"{printable(root, 400)} {_contents(walked)}; {WANTED}")
+    role = roles(splits)
+    spotted = cameras([file.path for file in kept], options.camera_pattern)
+    noticed = {
+        "outside_identities": outside,
+        "names_differ_in_case": alike(identity for identity, _ in places.values()),
+    }
+    pictures = []
+    for file, camera in zip(kept, spotted, strict=True):
+        identity, split = places[_folder(file)]
+        pictures.append(Picture(file.path, identity, camera, role[split], file.size, file.changed_ns))
+    return Listing(
+        spec=f"folder:{root}",
+        name=run_name(root.name, "folder"),
+        source=f"folders of identities in {printable(root, 400)}",
+        root=root,
+        pictures=tuple(pictures),
+        findings=findings(noticed) + walked.findings,
+    )
+
+
+def fits(path: Path) -> Path | None:
+    """The path itself, if at least two folders of identities are there, and no benchmark's."""
+    if not is_folder(path) or benchmarks.laid_out(path) or msmt17.fits(path):
+        return None
+    first: str | None = None
+    for file in scan(str(path)):
+        identity, _ = _place(_folder(file)) or (first, "")
+        if first not in (None, identity):
+            return path
+        first = identity
+    return None
+
+
+def contents(root: Path) -> str:
+    """What there is in a folder that fits no source, as a clause."""
+    return _contents(walk(root, lambda *_: None))
+
+
+def _contents(walked: Walked) -> str:
+    places = _places(walked.files)
+    outside = [file.path for file in walked.files if _folder(file) not in places]
+    identities = sorted({identity for identity, _ in places.values()}, key=os.fsencode)
+    found = []
+    if not walked.files:
+        found.append("holds no picture")
+    if outside:
+        found.append(f"has {len(outside):,} pictures in no identity's folder, first {shown(outside)}")
+    if identities:
+        count = len(walked.files) - len(outside)
+        found.append(f"has {count:,} pictures of {len(identities):,} identities, first {shown(identities)}")
+    return ", ".join(filter(None, [*found, told(walked.findings)]))
+
+
+def _folder(file: File) -> str:
+    return file.path.rpartition("/")[0]
+
+
+def _places(files: tuple[File, ...]) -> dict[str, tuple[str, str]]:
+    """Identity and split of each folder with pictures; where some have a split, the others have no place."""
+    found = {folder: place for folder in dict.fromkeys(map(_folder, files)) if (place := _place(folder))}
+    divided = any(split for _, split in found.values())
+    return {folder: place for folder, place in found.items() if place[1] or not divided}
+
+
+def _place(folder: str) -> tuple[str, str] | None:
+    """Identity and split of what lies in a folder; None for one that is no identity's."""
+    above, _, below = folder.partition("/")
+    under = below.partition("/")[0]
+    if split := SPLITS.get(above.lower()):
+        return (under, split) if under else None
+    return (above, SPLITS.get(under.lower(), "")) if above else None
