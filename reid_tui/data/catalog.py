@@ -6,6 +6,7 @@ Light: what a set needs is imported when it is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reid_tui.config import flag
@@ -95,10 +96,10 @@ def in_files(spec: str) -> bool:
 
 
 def accepted(spec: str) -> str:
-    """A specification that a person wrote, as it opens the same from anywhere. No file is looked at.
+    """A specification that a person wrote, with its path made absolute; a path without a prefix stays without one.
 
     Raises:
-        DataError: it names no data set, and nothing that could be a path.
+        DataError: it names no data set, and nothing that is there or can be read as one.
     """
     if spec in LOADERS:
         return spec
@@ -107,7 +108,8 @@ def accepted(spec: str) -> str:
             f"--data must be one of {', '.join(SPECS)}, a path, or one of {', '.join(PREFIXES)} before a path, "
             f"not {printable(spec)!r}"
         )
-    return canonical(spec)
+    found = canonical(spec)
+    return found if spec.partition(":")[0] in SOURCES else str(Path(spec).expanduser().resolve())
 
 
 def load(
@@ -130,7 +132,7 @@ def load(
         return _held_out(LOADERS[spec](Request(spec, options.data_dir, report, opener, sources)), options, report)
     from reid_tui.data.folders.load import load_files
 
-    return load_files(replace(options, data=accepted(spec)), report)
+    return load_files(options, report)
 
 
 def _held_out(dataset: Dataset, options: DataOptions, report: Report) -> Dataset:

@@ -13,14 +13,15 @@ from reid_tui.data.folders.lint import lint
 from reid_tui.data.folders.size import default_size
 from reid_tui.data.pool import Pool
 from reid_tui.data.split import divided, told
+from reid_tui.errors import UsageError
 from reid_tui.evaluation.labels import DISTRACTOR
 
 if TYPE_CHECKING:
     from reid_tui.config import DataOptions
     from reid_tui.data.catalog import Report
     from reid_tui.data.dataset import Dataset
-    from reid_tui.data.folders.cache import Pixels
     from reid_tui.data.folders.listing import Listing
+    from reid_tui.data.folders.verdict import Pixels
 
 
 def load_files(options: DataOptions, report: Report) -> Dataset:
@@ -34,9 +35,14 @@ def load_files(options: DataOptions, report: Report) -> Dataset:
         DataError: nothing that can be trained on; the message says what there is, and the remedy.
     """
     report("looking through the files")
+    if (pool := sources.arrays(options, report)) is not None:
+        if options.image_size is not None:
+            raise UsageError(f"--image-size is for pictures in files, not for {options.data}; leave it out")
+        return looked_over(pool, options, report)
     listing = sources.listing(options, report)
-    size, why = (options.image_size, "asked for") if options.image_size else default_size(listing)
-    report(f"pictures become {size} ({why})")
+    asked = options.image_size
+    size, why = (asked, f"{asked}, as asked for") if asked else default_size(listing)
+    report(f"pictures: {why}")
     pool = pooled(listing, pixels(listing, size, report), size)
     return looked_over(pool, options, report)
 
