@@ -14,7 +14,7 @@ from reid_tui.data.findings import Finding
 from reid_tui.data.folders.columns import BOX, CAMERA, IDENTITY, PATH, SPLIT, Columns, columns, rows
 from reid_tui.data.folders.listing import Box, Listing, Picture, run_name
 from reid_tui.data.folders.names import alike, cameras
-from reid_tui.data.folders.noticed import findings, refuse_many_missing, shown
+from reid_tui.data.folders.noticed import findings, refuse_many_missing, shown, told
 from reid_tui.data.folders.splits import SPLITS, roles
 from reid_tui.data.folders.walk import folder_at, is_folder
 from reid_tui.errors import DataError, why
@@ -72,7 +72,7 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
     read = _read(text, head, where)
     pictures = _pictures(read, root, where, options, report)
     unread = f"; not read: {shown(head.unread)}" if head.unread else ""
-    told = Finding("columns", f"columns of the table are read: {head.taken}{unread}", len(head.places))
+    header = Finding("columns", f"columns of the table are read: {head.taken}{unread}", len(head.places))
     read.noticed["names_differ_in_case"] = alike(row.identity for row in read.rows)
     return Listing(
         spec=f"csv:{path}",
@@ -80,7 +80,7 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
         source=f"table {where}, {head.taken}",
         root=root,
         pictures=pictures,
-        findings=(*findings(read.noticed), told),
+        findings=(*findings(read.noticed), header),
     )
 
 
@@ -148,6 +148,9 @@ def _read(text: str, head: Columns, where: str) -> _Read:
         else:
             seen.add(said)
             read.rows.append(row)
+    if not read.rows:
+        left = f", {told(left_out)}" if (left_out := findings(read.noticed)) else ""
+        raise DataError(f"{where} has no row that names a picture{left}; each picture is a row below the header")
     _refuse_gaps(SPLIT, [row.number for row in read.rows if not row.split], len(read.rows), where)
     _refuse_gaps(CAMERA, [row.number for row in read.rows if not row.camera], len(read.rows), where)
     return read
