@@ -158,14 +158,15 @@ def _place(spec: str) -> _Place:
 
 
 def _there(text: str, more: str = "") -> Path:
-    """The absolute path of what is there."""
+    """The absolute path of what is there, without links but for that of a file: a table's paths start beside it."""
     try:
-        path = Path(text).expanduser().resolve(strict=True)
+        path = Path(text).expanduser()
+        whole = path.resolve(strict=True)
+        return path.parent.resolve() / path.name if whole.is_file() else whole
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
             f"--data {printable(text, 400)} cannot be found: {printable(why(error))}; name what is there{more}"
         ) from error
-    return path
 
 
 def _recognised(spec: str) -> _Place:
@@ -180,7 +181,7 @@ def _recognised(spec: str) -> _Place:
         both = " or ".join(f"{prefix}:{printable(place, 400)}" for prefix, place in fitting.items())
         raise DataError(f"{shown} may be read in more than one way; say {both}")
     for prefix, place in fitting.items():
-        return _Place(prefix, str(place.resolve()), recognised=True)
+        return _Place(prefix, str(place), recognised=True)
     raise DataError(f"{shown} {_contents(path)}")
 
 

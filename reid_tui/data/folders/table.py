@@ -14,7 +14,7 @@ from reid_tui.data.findings import Finding
 from reid_tui.data.folders.columns import BOX, CAMERA, IDENTITY, PATH, SPLIT, Columns, columns, rows
 from reid_tui.data.folders.listing import Box, Listing, Picture, run_name
 from reid_tui.data.folders.names import alike, cameras
-from reid_tui.data.folders.noticed import findings, refuse_many_missing, shown, told
+from reid_tui.data.folders.noticed import findings, refuse_many_missing, told
 from reid_tui.data.folders.splits import SPLITS, roles
 from reid_tui.data.folders.walk import folder_at, is_folder
 from reid_tui.errors import DataError, why
@@ -71,16 +71,15 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
     report(f"reading {where}")
     read = _read(text, head, where)
     pictures = _pictures(read, root, where, options, report)
-    unread = f"; not read: {shown(head.unread)}" if head.unread else ""
-    header = Finding("columns", f"columns of the table are read: {head.taken}{unread}", len(head.places))
     read.noticed["names_differ_in_case"] = alike(row.identity for row in read.rows)
+    header = (Finding("columns", f"columns are read: {head.told}", len(head.places)),) if head.told else ()
     return Listing(
         spec=f"csv:{path}",
         name=run_name(path.stem, "csv"),
-        source=f"table {where}, {head.taken}",
+        source=f"table {where}",
         root=root,
         pictures=pictures,
-        findings=(*findings(read.noticed), header),
+        findings=findings(read.noticed) + header,
     )
 
 
@@ -213,10 +212,10 @@ def _box(cell: str, number: int, where: str) -> Box | None:
 
 def _pictures(read: _Read, root: Path, where: str, options: DataOptions, report: Report) -> tuple[Picture, ...]:
     """Those whose file is there."""
-    base, files = str(root), {}
-    for done, path in enumerate(dict.fromkeys(row.path for row in read.rows)):
+    base, files = str(root), dict.fromkeys(row.path for row in read.rows)
+    for done, path in enumerate(files):
         if done % TOLD_EVERY == 0:
-            report(f"looking for the pictures of {where}", done, len(read.rows))
+            report(f"looking for the pictures of {where}", done, len(files))
         files[path] = _status(os.path.join(base, path))  # noqa: PTH118  a Path costs more than the look itself
     missing = read.noticed["missing_files"]
     missing += [row.path for row in read.rows if files[row.path] is None]

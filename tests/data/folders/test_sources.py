@@ -73,7 +73,9 @@ def test_a_spec_opens_the_same_from_anywhere(tmp_path: Path, monkeypatch: pytest
         assert sources.canonical(spec) == f"folder:{tmp_path}/real"
     assert sources.canonical("torchvision:omniglot") == "torchvision:Omniglot"
     (tmp_path / "t.csv").write_text(TABLE)
-    assert sources.canonical("t.csv") == f"csv:{tmp_path}/t.csv"
+    (tmp_path / "real/t.csv").symlink_to("../t.csv")
+    assert sources.canonical("link/t.csv") == sources.canonical("csv:link/t.csv") == f"csv:{tmp_path}/real/t.csv"
+    assert len(listed("link/t.csv").pictures) == 2
 
 
 def test_two_that_fit_are_both_named(tmp_path: Path) -> None:

@@ -49,9 +49,8 @@ def test_a_table_is_listed_row_by_row(tmp_path: Path) -> None:
     ]
     assert (listing.pictures[1].size, listing.pictures[1].changed_ns) == (5, 123_456_789)
     assert (listing.spec, listing.name, listing.root) == (spec, "Crops-1", tmp_path)
-    assert listing.source == (
-        f"table {tmp_path / 'Crops 1.csv'}, 'path' as path, 'identity' as identity, 'camera' as camera"
-    )
+    assert listing.source == f"table {tmp_path / 'Crops 1.csv'}"
+    assert listing.findings == ()
     assert not listing.upright
 
 
@@ -84,9 +83,7 @@ def test_other_headings_are_recognised_and_told(tmp_path: Path, header: str, fir
     finding = found(listing)["columns"]
     kinds = [part.split(": ") for part in first]
     assert finding.text == (
-        "columns of the table are read: "
-        + ", ".join(f"'{name}' as {kind}" for kind, name in kinds)
-        + "; not read: 'note\ufffd'"
+        "columns are read: " + ", ".join(f"'{name}' as {kind}" for kind, name in kinds) + "; not read: 'note\ufffd'"
     )
     assert (finding.count, finding.grave) == (2, False)
 
@@ -117,7 +114,7 @@ def test_the_split_of_each_row(tmp_path: Path) -> None:
     rows = [f"a.png,{number},{word}" for number, word in enumerate(words)]
     listing = listed(table(tmp_path, "\n".join(["path,identity,split", *rows, "gone.png,5,Ignore"])))
     assert [role for _, _, _, role in brief(listing)] == list(words.values())
-    assert counts(listing) == {"ignored_rows": 1, "columns": 3}
+    assert counts(listing) == {"ignored_rows": 1}
     listing = listed(table(tmp_path, "path,identity,split\na.png,1,train\nb.png,2,val\n"))
     assert [role for _, _, _, role in brief(listing)] == [TRAIN, TEST]
     listing = listed(table(tmp_path, "path,identity,split,camera\na.png,1,,\nb.png,2,,\n"))

@@ -128,6 +128,7 @@ def check_whole(pool: Pool, images: np.ndarray[Any, Any], identities: list[int],
     assert [digest.tobytes() for digest in pool.digests] == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CIFAR10", "CIFAR100"])
 def test_cifar_is_read_only_where_it_is_what_was_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -167,6 +168,7 @@ def test_cifar_is_read_only_where_it_is_what_was_published(
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.slow
 def test_emnist_stands_upright(tmp_path: Path) -> None:
     raw = put(tmp_path / "EMNIST/raw")
     upright = np.random.default_rng(0).integers(0, 256, (3, 1, 28, 28), np.uint8)
@@ -181,6 +183,7 @@ def test_emnist_stands_upright(tmp_path: Path) -> None:
     assert "EMNIST in" in refused("torchvision:EMNIST", tmp_path)
 
 
+@pytest.mark.slow
 def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision import datasets
 
