@@ -50,14 +50,13 @@ class Columns:
     """As it is written."""
 
     @property
-    def taken(self) -> str:
-        """The headings by what they were taken for, safe to print."""
-        return ", ".join(f"{shown([self.header[place]])} as {kind}" for kind, place in self.places.items())
-
-    @property
-    def unread(self) -> list[str]:
-        """Headings of the columns that are not read."""
-        return [name for place, name in enumerate(self.header) if place not in self.places.values()]
+    def told(self) -> str:
+        """What a person would want to know of it, safe to print; empty where every heading is the word itself."""
+        taken = [f"{shown([self.header[place]])} as {kind}" for kind, place in self.places.items()]
+        unread = [name for place, name in enumerate(self.header) if place not in self.places.values()]
+        if not unread and all(self.header[place].lower() == kind for kind, place in self.places.items()):
+            return ""
+        return ", ".join(taken) + (f"; not read: {shown(unread)}" if unread else "")
 
 
 def rows(text: str, delimiter: str) -> Iterator[list[str]]:

@@ -44,6 +44,11 @@ def findings(names: Mapping[str, Collection[str]]) -> tuple[Finding, ...]:
     )
 
 
+def counted(count: int, thing: str) -> str:
+    """A number and what it counts."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def shown(names: Sequence[str]) -> str:
     """The first of them, quoted and safe to print."""
     more = ", ..." if len(names) > SHOWN else ""

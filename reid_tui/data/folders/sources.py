@@ -70,11 +70,11 @@ SOURCES: Final[dict[str, Source]] = {
         _late("table", "fits"),
         ("camera_pattern", "image_root"),
     ),
-    "market1501": _benchmark("market1501", "Market-1501: bounding_box_train, query, bounding_box_test"),
-    "dukemtmc": _benchmark("dukemtmc", "DukeMTMC-reID: the same folders, names such as 0001_c2_f0046182.jpg"),
-    "veri776": _benchmark("veri776", "VeRi-776: image_train, image_query, image_test"),
-    "cuhk03": _benchmark("cuhk03", "CUHK03: detected or labeled, with Market-1501's folders in it"),
-    "msmt17": Source(_late("msmt17", "listing"), "MSMT17: train, test and list files", _late("msmt17", "fits")),
+    "market1501": _benchmark("market1501", "bounding_box_train, query, bounding_box_test"),
+    "dukemtmc": _benchmark("dukemtmc", "the same folders, with names such as 0001_c2_f0046182.jpg"),
+    "veri776": _benchmark("veri776", "image_train, image_query, image_test"),
+    "cuhk03": _benchmark("cuhk03", "detected or labeled, with market1501's folders in it"),
+    "msmt17": Source(_late("msmt17", "listing"), "train, test and list files", _late("msmt17", "fits")),
     "torchvision": Source(
         _late("torchvision_files", "listing"),
         "Omniglot, LFWPeople, CIFAR10, CIFAR100, SVHN or EMNIST in --data-dir",
@@ -158,14 +158,15 @@ def _place(spec: str) -> _Place:
 
 
 def _there(text: str, more: str = "") -> Path:
-    """The absolute path of what is there."""
+    """The absolute path of what is there, without links but for that of a file: a table's paths start beside it."""
     try:
-        path = Path(text).expanduser().resolve(strict=True)
+        path = Path(text).expanduser()
+        whole = path.resolve(strict=True)
+        return path.parent.resolve() / path.name if whole.is_file() else whole
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
             f"--data {printable(text, 400)} cannot be found: {printable(why(error))}; name what is there{more}"
         ) from error
-    return path
 
 
 def _recognised(spec: str) -> _Place:
@@ -180,20 +181,21 @@ def _recognised(spec: str) -> _Place:
         both = " or ".join(f"{prefix}:{printable(place, 400)}" for prefix, place in fitting.items())
         raise DataError(f"{shown} may be read in more than one way; say {both}")
     for prefix, place in fitting.items():
-        return _Place(prefix, str(place.resolve()), recognised=True)
-    looked = "; ".join(f"{prefix}: {source.help}" for prefix, source in SOURCES.items() if source.fits is not _never)
-    raise DataError(f"{shown} {_contents(path)}; looked for {looked}")
+        return _Place(prefix, str(place), recognised=True)
+    raise DataError(f"{shown} {_contents(path)}")
 
 
 def _contents(path: Path) -> str:
-    """What there is that fits no source, as a clause."""
+    """What there is that fits no source, and what was looked for, as a clause."""
     from reid_tui.data.folders import table, tree
     from reid_tui.data.folders.noticed import shown
 
     if not path.is_dir():
         return f"is neither a folder nor a table ({', '.join(table.ENDINGS)})"
     found = table.tables(path)
-    return tree.contents(path) + (f"; its tables are {shown([file.name for file in found])}" if found else "")
+    named = f"; its tables are {shown([file.name for file in found])}" if found else ""
+    tried = ", ".join(prefix for prefix, source in SOURCES.items() if source.fits is not _never)
+    return f"{tree.contents(path)}{named}; it fits none of {tried}; {tree.WANTED}"
 
 
 def _refuse_unused(prefix: str, options: DataOptions) -> None:

@@ -48,11 +48,11 @@ def pool(name: str, data_dir: str | None, report: Report) -> Pool:
         DataError: the files lie nowhere, or are damaged.
     """
     which = layout(name)
-    where = found(which, data_dir, _WANTED[which.name])
-    root = where.parents[len(which.folders[0].split("/")) - 1] if which.folders[0] else where
+    root, folder = found(which, data_dir, _WANTED[which.name])
+    where = printable(root / folder, 400)
     halves: dict[str, _Half] = {}
     for half in ("train", "test"):
-        report(f"reading {which.name}, {half}, from {printable(where, 400)}")
+        report(f"reading {which.name}, {half}, from {where}")
         halves[half] = _read(which.name, root, half)
     (train, train_labels, names), (test, test_labels, _) = halves["train"], halves["test"]
     images = np.concatenate((train, test))
@@ -60,7 +60,7 @@ def pool(name: str, data_dir: str | None, report: Report) -> Pool:
     return Pool(
         name=which.name.lower(),
         spec=f"torchvision:{which.name}",
-        source=f"{which.name}{more} in {printable(where, 400)}",
+        source=f"{which.name}{more} in {where}",
         images=images,
         rows=np.arange(len(images)),
         digests=_digests(images),

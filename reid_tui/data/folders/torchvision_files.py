@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.data.folders import tree
 from reid_tui.data.folders.listing import Listing, Picture
+from reid_tui.data.folders.noticed import findings
 from reid_tui.data.folders.walk import walk
 from reid_tui.data.pool import TRAIN
 from reid_tui.errors import DataError
@@ -65,8 +66,8 @@ def layout(name: str) -> Layout:
     return LAYOUTS[name.lower()]
 
 
-def found(layout: Layout, data_dir: str | None, wanted: tuple[str, ...] = ("",)) -> Path:
-    """The data folder in which the set lies, and its first folder that is there.
+def found(layout: Layout, data_dir: str | None, wanted: tuple[str, ...] = ("",)) -> tuple[Path, str]:
+    """The data folder in which the set lies, and below it the set's own.
 
     Args:
         layout: of the set.
@@ -82,7 +83,7 @@ def found(layout: Layout, data_dir: str | None, wanted: tuple[str, ...] = ("",))
     for base in bases:
         for folder in layout.folders:
             if all((base / folder / name).exists() for name in wanted):
-                return (base / folder).resolve()
+                return base.resolve(), folder
     looked = ", ".join(printable(base / layout.folders[0], 400) for base in bases) or "any folder"
     names = f" with {' and '.join(wanted)}" if any(wanted) else ""
     code = {"EMNIST": ", split='balanced'", "SVHN": ", split='train'"}.get(layout.name, "")
@@ -106,8 +107,8 @@ def listing(name: str, options: DataOptions, report: Report) -> Listing:
     if which.name == "Omniglot":
         pictures = _omniglot(which, options, report)
     else:
-        root = found(which, options.data_dir)
-        pictures = tree.listing(str(root), options, report)
+        base, folder = found(which, options.data_dir)
+        pictures = tree.listing(str((base / folder).resolve()), options, report)
     return replace(
         pictures,
         spec=f"torchvision:{which.name}",
@@ -118,9 +119,11 @@ def listing(name: str, options: DataOptions, report: Report) -> Listing:
 
 def _omniglot(which: Layout, options: DataOptions, report: Report) -> Listing:
     """Trained on the alphabets of `images_background`, tested on the characters of others."""
-    root = found(which, options.data_dir, tuple(_OMNIGLOT))
+    base, folder = found(which, options.data_dir, tuple(_OMNIGLOT))
+    root = (base / folder).resolve()
     walked = walk(root, report, tuple(_OMNIGLOT))
-    parts = [(file, file.path.split("/")) for file in walked.files if file.path.count("/") == 3]
+    parts = [(file, file.path.split("/")) for file in walked.files]
+    outside = [file.path for file, part in parts if len(part) != 4]
     return Listing(
         spec="",
         name="",
@@ -128,7 +131,7 @@ def _omniglot(which: Layout, options: DataOptions, report: Report) -> Listing:
         root=root,
         pictures=tuple(
             Picture(file.path, f"{alphabet}/{character}", None, _OMNIGLOT[half], file.size, file.changed_ns)
-            for file, (half, alphabet, character, _) in parts
+            for file, (half, alphabet, character, *_) in (pair for pair in parts if len(pair[1]) == 4)
         ),
-        findings=walked.findings,
+        findings=findings({"outside_identities": outside}) + walked.findings,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from reid_tui.data.folders import benchmarks, msmt17
 from reid_tui.data.folders.listing import Listing, Picture, run_name
 from reid_tui.data.folders.names import alike, cameras
-from reid_tui.data.folders.noticed import findings, shown, told
+from reid_tui.data.folders.noticed import counted, findings, shown, told
 from reid_tui.data.folders.splits import SPLITS, roles
 from reid_tui.data.folders.walk import folder_at, is_folder, scan, walk
 from reid_tui.errors import DataError
@@ -83,10 +83,11 @@ def _contents(walked: Walked) -> str:
     if not walked.files:
         found.append("holds no picture")
     if outside:
-        found.append(f"has {len(outside):,} pictures in no identity's folder, first {shown(outside)}")
+        found.append(f"has {counted(len(outside), 'picture')} in no identity's folder, first {shown(outside)}")
     if identities:
-        count = len(walked.files) - len(outside)
-        found.append(f"has {count:,} pictures of {len(identities):,} identities, first {shown(identities)}")
+        pictures = counted(len(walked.files) - len(outside), "picture")
+        people = f"{len(identities):,} identities" if len(identities) > 1 else "one identity"
+        found.append(f"has {pictures} of {people}, {shown(identities)}")
     return ", ".join(filter(None, [*found, told(walked.findings)]))
 
 
