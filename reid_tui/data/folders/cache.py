@@ -129,9 +129,8 @@ def _found(job: Job, folder: Path) -> Generation | None:
     """What is kept of just these pictures, else of most of them."""
     wanted = folder / index.name_of(job.keys)
     try:
-        return generations.opened(wanted, len(job.paths), job.size)
-    except FileNotFoundError:
-        pass
+        if wanted.exists():
+            return generations.opened(wanted, len(job.paths), job.size)
     except (OSError, ValueError):
         job.report("what was kept of these pictures is damaged; they are read again")
         generations.discard(wanted)

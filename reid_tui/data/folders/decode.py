@@ -5,16 +5,17 @@ Legend: C channels, H height, W width.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -183,10 +184,20 @@ def _silence_pillow() -> None:
     if _SILENCE in warnings.filters and logger.handlers:
         return
     with _SILENCING:
+        _silence_libtiff()
         if _SILENCE not in warnings.filters:
             warnings.filterwarnings("ignore", module=_SILENCE[3].pattern)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
+
+
+def _silence_libtiff() -> None:
+    """It writes to the process's stderr itself, past Python; what is wrong comes back as an error too."""
+    with suppress(OSError, AttributeError):  # of a Pillow that was built without it, or in another way
+        pillow = ctypes.CDLL(_imaging.__file__)
+        for setter in (pillow.TIFFSetErrorHandler, pillow.TIFFSetWarningHandler):
+            setter.argtypes, setter.restype = (ctypes.c_void_p,), ctypes.c_void_p
+            setter(None)
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def make_private(folder: Path) -> Path:
         OSError: one cannot be made.
     """
     for path in reversed((folder, *folder.parents)):
-        if not path.is_dir():
+        if not path.exists():
             path.mkdir(PRIVATE_FOLDER, exist_ok=True)
     return folder
 

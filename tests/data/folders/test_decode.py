@@ -306,6 +306,15 @@ def test_a_cut_file_is_told_in_a_few_words(kind: str, capfd: pytest.CaptureFixtu
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "jpeg", "group4"])
+def test_libtiff_is_silent(compression: str, capfd: pytest.CaptureFixture[str]) -> None:
+    image = Image.fromarray(colours(40, 30)).convert("1" if compression == "group4" else "RGB")
+    content = bytearray(written(image, "TIFF", compression=compression))
+    for place in range(0, len(content), 5):
+        outcome(bytes(content[:place]) + bytes([content[place] ^ 0xFF]) + bytes(content[place + 1 :]))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_is_no_picture() -> None:
     for content, said in ((b"", "empty file"), (bytes(5000), "no picture"), (b"GIF89a", "damaged|no picture")):
         with pytest.raises(UnreadableError, match=said):
