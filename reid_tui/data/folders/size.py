@@ -38,7 +38,8 @@ def default_size(listing: Listing) -> ImageSize:
     sizes = [size for size in found if size is not None]
     if len(set(sizes)) == 1 and all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in sizes[0]):
         height, width = sizes[0]
-        return ImageSize(f"{height}x{width}", f"all are {height}x{width}")
+        looked_at = "" if count == len(pictures) else f" {count} looked at"
+        return ImageSize(f"{height}x{width}", f"all{looked_at} are {height}x{width}")
     if listing.upright:
         return ImageSize("128x64", "128x64, usual for people; --image-size 256x128 is the field's")
     aspect = median(height / width for height, width in sizes) if sizes else 1.0

@@ -69,7 +69,7 @@ def test_headers_of_few_pictures_are_read(crops: Crops, monkeypatch: pytest.Monk
     looked: list[str] = []
     regular = size.regular
     monkeypatch.setattr(size, "regular", lambda path: (looked.append(Path(path).name), regular(path))[1])
-    assert default_size(crops.listing()).size == "40x30"
+    assert default_size(crops.listing()) == ("40x30", "all 64 looked at are 40x30")
     assert len(looked) == size.MOST_HEADERS
     numbers = [int(name[:4]) for name in looked]
     assert numbers[0] == 0
