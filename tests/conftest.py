@@ -26,6 +26,12 @@ REQUIRE_REAL = "REID_TUI_REQUIRE_REAL"
 IDENTITIES = 6
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_cache_of_a_person(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nor is what a person has kept of pictures; each process of the tests has its own."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 def miss(reason: str) -> NoReturn:
     """Skip, or fail where everything is promised to be there."""
     if os.environ.get(REQUIRE_REAL) == "1":

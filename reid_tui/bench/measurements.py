@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from reid_tui.bench.memory import measure_memory
+from reid_tui.bench.pictures import measure_pictures
 from reid_tui.bench.processes import (
     REID_TUI,
     Setup,
@@ -178,6 +179,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "bytes": measure_bytes,
     "memory": measure_memory,
     "viewer": measure_viewer,
+    "pictures": measure_pictures,
 }
 
 
