@@ -103,13 +103,17 @@ def accepted(spec: str) -> str:
     """
     if spec in LOADERS:
         return spec
+    _check_known(spec)
+    found = canonical(spec)
+    return found if spec.partition(":")[0] in SOURCES else str(Path(spec).expanduser().resolve())
+
+
+def _check_known(spec: str) -> None:
     if not is_path(spec):
         raise DataError(
             f"--data must be one of {', '.join(SPECS)}, a path, or one of {', '.join(PREFIXES)} before a path, "
             f"not {printable(spec)!r}"
         )
-    found = canonical(spec)
-    return found if spec.partition(":")[0] in SOURCES else str(Path(spec).expanduser().resolve())
 
 
 def load(
@@ -130,6 +134,7 @@ def load(
             if getattr(options, name) is not None:
                 raise DataError(f"{flag(name)} is for pictures in files, not for {spec}; leave it out")
         return _held_out(LOADERS[spec](Request(spec, options.data_dir, report, opener, sources)), options, report)
+    _check_known(spec)
     from reid_tui.data.folders.load import load_files
 
     return load_files(options, report)

@@ -1,4 +1,4 @@
-"""What `reid-tui data` says of a data set, as a table and as JSON: sizes, identities, how it is divided, what is wrong."""
+"""What `reid-tui data` says of a data set, as a table and as JSON: sizes, identities, parts, what is wrong with it."""
 
 from __future__ import annotations
 
