@@ -115,22 +115,20 @@ def scan(root: str, inside: Sequence[str] = ("",), skipped: _Skipped | None = No
     while waiting:
         folder = waiting.pop()
         try:
-            entries = os.scandir(base + folder)
+            with os.scandir(base + folder) as entries:
+                for entry in entries:
+                    path = folder + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if _is_set_aside(entry.name):
+                            skipped["other_files"].append(path)
+                        else:
+                            waiting.append(f"{path}/")
+                    elif (kind := _kind(entry, base)) is not None:
+                        skipped[kind].append(path)
+                    elif (found := _status(entry)) is not None:
+                        yield File(path, found.st_size, found.st_mtime_ns)
         except OSError:
             skipped["unreadable_folders"].append(folder)
-            continue
-        with entries:
-            for entry in entries:
-                path = folder + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if _is_set_aside(entry.name):
-                        skipped["other_files"].append(path)
-                    else:
-                        waiting.append(f"{path}/")
-                elif (kind := _kind(entry, base)) is not None:
-                    skipped[kind].append(path)
-                elif (found := _status(entry)) is not None:
-                    yield File(path, found.st_size, found.st_mtime_ns)
 
 
 def _is_set_aside(folder: str) -> bool:
