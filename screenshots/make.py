@@ -66,6 +66,34 @@ def dashboard(folder: Path) -> None:
         shoot(terminal, "summary")
 
 
+def own_images(folder: Path) -> None:
+    """The pedestrians as a folder of crops, with a few faults: what `data` says of them, and a run on them."""
+    from reid_tui.config import DataOptions
+    from reid_tui.data import catalog
+    from tests.data.folders.people_files import as_folder
+
+    crops = as_folder(catalog.load(DataOptions(data="pedestrians"), lambda *_: None), folder / "crops", split=False)
+    (crops / "P007" / "c2_9.png").write_bytes((crops / "P190" / "c1_0.png").read_bytes())
+    (crops / "P011" / "cut.png").write_bytes((crops / "P011" / "c1_0.png").read_bytes()[:300])
+    (crops / "p012").mkdir()
+    (crops / "P012" / "c1_0.png").rename(crops / "p012" / "c1_0.png")
+    environ = PATH | {"XDG_CACHE_HOME": str(folder / "cache")}
+    options = ["--camera-pattern", r"^c(\d)_"]
+    (crops / "P011" / "cut.png").rename(crops / "P011" / "c4_9.png")
+    with Tmux(110, 40, folder, environ) as terminal:
+        terminal.run(*COMMAND, "data", "crops", *options, "--pairs", "4")
+        terminal.until(lambda screen: "DIFFERENT" in screen, 60)
+        shoot(terminal, "own-images")
+    with Tmux(120, 40, folder, environ) as terminal:
+        terminal.run(*COMMAND, "--data", "crops", *options, "--holdout", "0.3")
+        terminal.until(at_step(400), 240)
+        shoot(terminal, "own-training")
+        terminal.press("q")
+        terminal.until(lambda screen: "save and quit" in screen, 30)
+        terminal.press("Enter")
+        terminal.until(lambda screen: "verification" in screen, 30)
+
+
 def small_and_large(folder: Path) -> None:
     with Tmux(80, 24, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "small")
@@ -117,6 +145,6 @@ def pairs(folder: Path) -> None:
 if __name__ == "__main__":
     wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as made:
-        for make in (dashboard, small_and_large, attached, headless, pairs):
+        for make in (dashboard, own_images, small_and_large, attached, headless, pairs):
             if not wanted or make.__name__ in wanted:
                 make(Path(made))
