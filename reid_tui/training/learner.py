@@ -80,6 +80,8 @@ class Learner:
             UsageError: unknown model, or images it cannot take.
         """
         self.device = device
+        if device.type == "cuda":
+            torch.backends.cudnn.conv.fp32_precision = "ieee"  # torch's default, tf32, keeps 10 of 23 bits
         self._all_pairs = config.pairs == "batch"
         self._loss = LOSSES[config.loss]
         self._autocast = config.precision == "bf16"
