@@ -81,7 +81,8 @@ class Learner:
         """
         self.device = device
         if device.type == "cuda":
-            torch.backends.cudnn.conv.fp32_precision = "ieee"  # torch's default, tf32, keeps 10 of 23 bits
+            # torch's default, TF32, keeps 10 bits of 23
+            torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
         self._all_pairs = config.pairs == "batch"
         self._loss = LOSSES[config.loss]
         self._autocast = config.precision == "bf16"
