@@ -38,7 +38,9 @@ class CheckpointError(RunError):
 _LONGEST: Final = 240
 _ALLOCATED: Final = re.compile(r"tried to allocate ([\d.,]+ ?\w+)", re.IGNORECASE)
 _FREE: Final = re.compile(r"of which ([\d.]+ \w+) is free")
-_NO_MEMORY: Final = re.compile(r"out of memory|(can't|cannot|unable to|not enough) .{0,20}memory", re.IGNORECASE)
+_NO_MEMORY: Final = re.compile(
+    r"out of memory|_ALLOC(ATION)?_FAILED|(can't|cannot|unable to|not enough) .{0,20}memory", re.IGNORECASE
+)
 
 
 def why(error: OSError | ValueError | RuntimeError) -> str:

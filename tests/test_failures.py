@@ -55,6 +55,11 @@ def ask_the_gpu() -> None:
     raise torch.OutOfMemoryError(CUDA_TEXT)
 
 
+def ask_cublas() -> NoReturn:
+    """On a card without room for its handle."""
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
 def err() -> NoReturn:
     raise ValueError("\n  the first line\x1b[2J\nand a second one")
 
@@ -63,6 +68,7 @@ BREAKS: Final[dict[Callable[[], None], str]] = {
     ask_the_processor: "out of memory: 1000000000000000 bytes were asked for; free some",
     ask_python: "out of memory; free some, or start a run with a smaller --batch-size",
     ask_the_gpu: "out of memory: 931322.57 GiB were asked for, ",
+    ask_cublas: "out of memory; free some, or start a run with a smaller --batch-size",
     err: "ValueError: the first line",
 }
 

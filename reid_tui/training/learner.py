@@ -80,6 +80,9 @@ class Learner:
             UsageError: unknown model, or images it cannot take.
         """
         self.device = device
+        if device.type == "cuda":
+            # torch's default, TF32, keeps 10 bits of 23
+            torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
         self._all_pairs = config.pairs == "batch"
         self._loss = LOSSES[config.loss]
         self._autocast = config.precision == "bf16"

@@ -142,6 +142,7 @@ def test_the_kernel_runs_here() -> None:
     assert device == CPU
 
 
+@pytest.mark.gpu
 def test_a_device_that_is_not_there_is_an_error_and_the_others_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is a GPU it answers as it is; elsewhere torch says why not."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
