@@ -439,6 +439,18 @@ def test_a_limit_on_files(crops: Crops) -> None:
         without_cache(crops, "allow larger files with 'ulimit -f'")
 
 
+def test_what_is_kept_is_used_where_nothing_can_be_added(crops: Crops, read: list[str]) -> None:
+    crops.put(300)
+    crops.pixels()
+    read.clear()
+    os.utime(crops.root / "0100.png", ns=(1, 1))
+    with limited_files(10_000):
+        without_cache(crops, "File too large")
+    assert set(read) == {"0100.png"}
+    crops.pixels()
+    assert set(read) == {"0100.png"}
+
+
 def test_no_room_anywhere(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
     crops.put(300)
     monkeypatch.setattr(cache, "LARGEST_IN_MEMORY", 0)
