@@ -61,7 +61,7 @@ def judged(listing: Listing, made: Generation, folder: Path | None, *findings: F
         most = "" if len(names) == total else f", and at most {MOST_UNREADABLE:.0%} may be left out"
         first = "; ".join(f"{printable(name, 80)}: {reasons[row]}" for row, name in [*names.items()][:SHOWN])
         can = "can" if len(names) == total else "cannot"
-        raise DataError(f"{which} of the {total:,} pictures {can} be read{most} ({first}{listed})")
+        raise DataError(f"{which} of the {total:,} pictures {can} be read{most} ({first}{listed}); mend or remove them")
     large = [name for row, name in names.items() if made.index.states[row] == index.TOO_LARGE]
     other = [name for row, name in names.items() if made.index.states[row] != index.TOO_LARGE]
     unreadable = _finding("unreadable", f"pictures cannot be read and are left out{listed}", other)

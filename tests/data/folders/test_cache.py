@@ -18,7 +18,7 @@ import platformdirs
 import pytest
 from PIL import Image
 
-from reid_tui.data.folders import cache, decode, fill, generations, index, reading
+from reid_tui.data.folders import cache, decode, fill, generations, index, reading, store
 from reid_tui.data.folders.listing import Box
 from reid_tui.errors import DataError
 from reid_tui.text import printable
@@ -30,6 +30,7 @@ from tests.hostile import HOSTILE
 @pytest.fixture(autouse=True)
 def _several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "_PART_ROWS", 3)
+    monkeypatch.setattr(store, "_WIDENED", 72)
 
 
 @pytest.fixture
@@ -201,7 +202,8 @@ def test_a_damaged_cache_is_made_again(crops: Crops, damage: str) -> None:
     DAMAGES[damage](crops.generations()[0])
     np.testing.assert_array_equal(crops.pixels().images, wanted(*range(5)))
     told = [text for text, _, _ in crops.reports if text != "reading pictures"]
-    assert len(told) <= 1
+    assert told == ["what was kept of these pictures is damaged; they are read again"]
+    assert crops.read_again
     crops.pixels()
     assert not crops.read_again
 
@@ -411,11 +413,12 @@ def without_cache(crops: Crops, said: str) -> None:
     assert not list(crops.home.rglob(".filling-*"))
 
 
-def test_a_full_disk_is_seen_before_it_is_filled(crops: Crops) -> None:
+def test_a_full_disk_is_seen_before_it_is_filled(crops: Crops, read: list[str]) -> None:
     crops.put(500)
     crops.home.mkdir()
-    with small_disk(crops.home, 16 << 10):
+    with small_disk(crops.home, 4 << 10):
         without_cache(crops, "No space left on device; free some space")
+    assert len(read) == 500
     assert crops.pixels().findings == ()
 
 
@@ -434,6 +437,18 @@ def test_a_limit_on_files(crops: Crops) -> None:
     crops.put(300)
     with limited_files(10_000):
         without_cache(crops, "allow larger files with 'ulimit -f'")
+
+
+def test_what_is_kept_is_used_where_nothing_can_be_added(crops: Crops, read: list[str]) -> None:
+    crops.put(300)
+    crops.pixels()
+    read.clear()
+    os.utime(crops.root / "0100.png", ns=(1, 1))
+    with limited_files(10_000):
+        without_cache(crops, "File too large")
+    assert set(read) == {"0100.png"}
+    crops.pixels()
+    assert set(read) == {"0100.png"}
 
 
 def test_no_room_anywhere(crops: Crops, monkeypatch: pytest.MonkeyPatch) -> None:
