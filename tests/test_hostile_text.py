@@ -111,7 +111,17 @@ def early(say: Say, run: Path) -> Iterator[ev.AnyEvent]:
         )
     split = say(HOSTILE[0])
     yield ev.Evaluated(
-        step=20, epoch=1, split=split, images=40, rank1=0.8, map=0.7, auc=0.9, eer=0.1, threshold=0.5, d_prime=2.0
+        step=20,
+        epoch=1,
+        split=split,
+        images=40,
+        rank1=0.8,
+        map=0.7,
+        auc=0.9,
+        eer=0.1,
+        threshold=0.5,
+        d_prime=2.0,
+        protocol=say(HOSTILE[1]),
     )
     yield ev.EmbeddingsReady(step=20, split=split, path="embeddings/step-00000020.npz")
     edges = tuple(np.linspace(0, 3, 13).tolist())

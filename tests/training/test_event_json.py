@@ -1,0 +1,84 @@
+"""Scores on their way through a log, whole, old, new and hostile."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from reid_tui.training.event_json import from_json, to_json, to_line
+from reid_tui.training.events import Evaluated
+
+OLD: dict[str, Any] = {
+    "event": "evaluated", "seq": 7, "time": 1.5, "step": 3, "epoch": 1, "split": "test", "images": 40, "rank1": 0.5,
+    "map": 0.4, "auc": 0.9, "eer": 0.1, "threshold": 0.6, "d_prime": None,
+}  # fmt: skip
+
+
+def test_a_log_of_before_opens() -> None:
+    event = from_json(OLD)
+    assert isinstance(event, Evaluated)
+    assert (event.protocol, event.queries, event.gallery, event.tar_at_far, event.intervals) == ("", 0, 0, (), ())
+    assert math.isnan(event.minp)
+
+
+def test_scores_come_back_whole() -> None:
+    event = Evaluated(
+        step=3, epoch=1, split="unseen", images=40, rank1=0.5, map=0.4, auc=0.9, eer=0.1, threshold=0.6, d_prime=2.0,
+        protocol="query and gallery, other cameras only", queries=10, queries_without_match=2, gallery=28, rank5=0.6,
+        rank10=0.7, rank20=0.8, map_trapezoid=0.39, minp=math.nan,
+        tar_at_far=((0.01, 0.93), (0.001, 0.5), (0.0001, math.nan)), intervals=(("rank1", (0.4, 0.6)),),
+    )  # fmt: skip
+    told = json.loads(to_line(event))
+    assert told["tar_at_far"] == {"0.01": 0.93, "0.001": 0.5, "0.0001": None}
+    assert told["intervals"] == {"rank1": [0.4, 0.6]}
+    assert told["minp"] is None
+    assert from_json(told) == event
+    hash(event)  # all the way down
+
+
+def test_what_is_not_there_is_not_told() -> None:
+    assert not {"tar_at_far", "intervals"} & set(to_json(from_json(OLD)))
+    assert from_json({**OLD, "tar_at_far": {}, "intervals": {}}) == from_json(OLD)
+
+
+def test_intervals_of_a_later_version_are_left_out() -> None:
+    event = from_json({**OLD, "intervals": {"f1\x1b[2J": [0, 1], "map": [0.25, None]}})
+    assert isinstance(event, Evaluated)
+    ((name, (low, high)),) = event.intervals
+    assert (name, low) == ("map", 0.25)
+    assert math.isnan(high)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tar_at_far", [[0.01, 0.9]]),
+        ("tar_at_far", "0.01"),
+        ("tar_at_far", None),
+        ("tar_at_far", {"\x1b[31m": 0.9}),
+        ("tar_at_far", {"nan": 0.9}),
+        ("tar_at_far", {"1e999": 0.9}),
+        ("tar_at_far", {"-0.1": 0.9}),
+        ("tar_at_far", {"0.01": "0.9"}),
+        ("tar_at_far", {"0.01": True}),
+        ("tar_at_far", {"0.01": {"0.01": 0.9}}),
+        ("tar_at_far", {"0.01": 10**400}),
+        ("intervals", [["map", 0, 1]]),
+        ("intervals", {"map": 0.5}),
+        ("intervals", {"map": [0.5]}),
+        ("intervals", {"map": [0.1, 0.2, 0.3]}),
+        ("intervals", {"map": ["0.1", 0.2]}),
+        ("intervals", {"map": [[0.1], 0.2]}),
+        ("intervals", {"map": None}),
+        ("queries", 2**60),
+        ("queries", 1.5),
+        ("protocol", ["leave-one-out"]),
+        ("rank5", "high"),
+    ],
+)
+def test_what_is_no_score_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        from_json({**OLD, field: value})
