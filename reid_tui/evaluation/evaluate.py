@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from reid_tui.evaluation.labels import Labels
+
 PAIRS: Final = 50_000
 """Pairs that AUC, EER and the histogram are taken from: their chance error in AUC is then about 0.001."""
 
@@ -49,23 +51,23 @@ class Evaluation:
 
 def evaluate(
     embeddings_ND: Tensor,
-    identities_N: NDArray[np.int64],
-    cameras_N: NDArray[np.int64] | None = None,
+    labels: Labels,
     *,
     seed: int,
     margin: float,
     pairs: int = PAIRS,
+    intervals: bool = False,
     go_on: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Rank all images against all, and measure the distances of fixed pairs.
 
     Args:
         embeddings_ND: (N, D) finite, on any device.
-        identities_N: (N,) labels.
-        cameras_N: (N,) labels where the data knows cameras; they decide who is compared with whom.
+        labels: of the same N images.
         seed: of the pairs.
         margin: in units of distance; the histogram's range holds it.
         pairs: how many pairs to measure.
+        intervals: estimate how far the scores are to be trusted, too.
         go_on: called between two parts of the ranking; what it raises ends the work.
 
     Raises:
@@ -73,15 +75,15 @@ def evaluate(
     """
     retrieval = retrieval_scores(
         embeddings_ND,
-        torch.tensor(identities_N),
-        None if cameras_N is None else torch.tensor(cameras_N),
+        torch.tensor(labels.identities_N),
+        None if labels.cameras_N is None else torch.tensor(labels.cameras_N),
         go_on=go_on,
     )
-    first_P, second_P, same_P = verification_pairs(identities_N, cameras_N, pairs, seed)
+    first_P, second_P, same_P = verification_pairs(labels.identities_N, labels.cameras_N, pairs, seed)
     distances_P = _distances(embeddings_ND, first_P, second_P)
     verification = verification_scores(distances_P, same_P)
     scores = Scores(
-        images=len(identities_N),
+        images=len(labels),
         rank1=retrieval.rank1,
         map=retrieval.map,
         auc=verification.auc,

@@ -121,7 +121,7 @@ class Scorer:
         """
         if everything:
             index = balanced_sample(self._test.identities, len(self._test), EVALUATION_SEED)
-            return self._picture(network, index, margin, go_on=go_on)
+            return self._picture(network, index, margin, intervals=True, go_on=go_on)
         return self._picture(network, self._sample, margin, go_on=go_on)
 
     def _picture(
@@ -130,6 +130,8 @@ class Scorer:
         index: IntArray,
         margin: float,
         pairs: int = PAIRS,
+        *,
+        intervals: bool = False,
         go_on: Callable[[], None] = lambda: None,
     ) -> Picture | None:
         def prepare(part: Tensor) -> Tensor:
@@ -139,10 +141,15 @@ class Scorer:
         embeddings_ND = embed(network, torch.from_numpy(self._test.take(index)), prepare=prepare).cpu()
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
-        identities = self._test.identities[index]
-        identities.flags.writeable = False
-        cameras = None if self._test.cameras is None else self._test.cameras[index]
+        labels = self._test.labels.of(index)
+        labels.identities_N.flags.writeable = False
         evaluation = evaluate(
-            embeddings_ND, identities, cameras, seed=EVALUATION_SEED, margin=margin, pairs=pairs, go_on=go_on
+            embeddings_ND,
+            labels,
+            seed=EVALUATION_SEED,
+            margin=margin,
+            pairs=pairs,
+            intervals=intervals,
+            go_on=go_on,
         )
-        return Picture(self._projection.points(embeddings_ND), identities, evaluation)
+        return Picture(self._projection.points(embeddings_ND), labels.identities_N, evaluation)

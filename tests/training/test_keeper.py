@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from reid_tui.evaluation.evaluate import evaluate
+from reid_tui.evaluation.labels import Labels
 from reid_tui.training import keeper as module
 from reid_tui.training.keeper import SNAPSHOTS, Keeper
 from reid_tui.training.scoring import Picture
@@ -21,7 +22,7 @@ from tests.training.small import small_config, state_at
 def picture() -> Picture:
     points = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))
     identities = np.arange(2000) % 10
-    return Picture(points.numpy(), identities, evaluate(points, identities, None, seed=0, margin=1.0))
+    return Picture(points.numpy(), identities, evaluate(points, Labels(identities), seed=0, margin=1.0))
 
 
 @pytest.fixture
