@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.errors import CheckpointError
 from reid_tui.runs.log_end import HEAD, number, open_regular, parsed, whole
+from reid_tui.training.events import chooses
 from reid_tui.training.saved import good, in_order, step_of, verified
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SavedCheckpoint:
     loss: float | None
     """Of the pairs that come next, by these weights."""
     map: float | None
-    """By the evaluation at this very step: the one before it was saved, else one that the log tells of."""
+    """Of the split that chooses, by the evaluation at this very step: before it was saved, else told by the log."""
     rank1: float | None
     """By the same."""
     asked: bool
@@ -113,14 +114,15 @@ def _described(path: Path, manifest: Manifest | None, fault: str, told: dict[int
 
 
 def _scores(log: Path) -> dict[int, _Scores]:
-    """By step the mAP and rank-1 that the log tells; the later line counts."""
-    found: dict[int, _Scores] = {}
+    """By step the mAP and rank-1 that the log tells of the split that chooses; the later line counts."""
+    found: dict[int, dict[str, _Scores]] = {}
     with contextlib.suppress(OSError), os.fdopen(open_regular(log), "rb") as lines:
         while line := lines.readline(HEAD):
             event = parsed(line) if line.startswith(_EVALUATED) else None
             if event and (step := whole(event.get("step"))) is not None:
-                found[step] = number(event.get("map")), number(event.get("rank1"))
-    return found
+                scores = number(event.get("map")), number(event.get("rank1"))
+                found.setdefault(step, {})[str(event.get("split"))] = scores
+    return {step: by_split[chooses(by_split)] for step, by_split in found.items()}
 
 
 def _stat(path: Path) -> tuple[float | None, int]:

@@ -63,7 +63,7 @@ class TrainingState:
     """By now; steps whose loss has exploded count here too."""
     wall_s: float
     map: float | None
-    """mAP of the last evaluation at this step, for keeping the best."""
+    """mAP of the last evaluation at this step, of the split that chooses the best."""
     rank1: float | None = None
     """Of the same evaluation."""
     loss: float | None = None

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from reid_tui.console import print_line
 from reid_tui.text import printable
-from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
+from reid_tui.training.events import VALIDATION, Evaluated, Failed, Finished, Lost, Stopped
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
 from reid_tui.view.wording import LONGEST
 
@@ -47,7 +47,8 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
         )
     rows.append(("loss", _loss(state)))
     for scores in _newest_per_split(state):
-        rows += _score_rows(scores, state)
+        rows += _score_rows(scores)
+    rows.append(("best mAP", _best(state)))
     rows.append(("margin", _changes(state.margin_changes, state.margin, amount)))
     turned = tuple(mark for mark in state.history.marks if mark.kind == "lr")
     rows.append(("learning rate", _changes(turned, state.lr, plain) if turned else ""))
@@ -112,13 +113,14 @@ def _loss(state: RunState) -> str:
 
 
 def _newest_per_split(state: RunState) -> list[Evaluated]:
-    newest = {item.split: item for item in state.history.evaluations}
+    """The main one first; the validation reports nothing."""
+    newest = {item.split: item for item in state.history.evaluations if item.split != VALIDATION}
     return sorted(newest.values(), key=lambda item: item.split != state.split)
 
 
-def _score_rows(scores: Evaluated, state: RunState) -> list[tuple[str, str]]:
+def _score_rows(scores: Evaluated) -> list[tuple[str, str]]:
     where = f"{scores.split}, {count(scores.images)} images, step {count(scores.step)}"
-    rows = [
+    return [
         (
             "retrieval",
             f"rank-1 {fixed(scores.rank1, 3)}  mAP {fixed(scores.map, 3)}  ({where})",
@@ -129,9 +131,18 @@ def _score_rows(scores: Evaluated, state: RunState) -> list[tuple[str, str]]:
             f"  {D_PRIME} {fixed(scores.d_prime, 2)}",
         ),
     ]
-    if scores.split == state.split and (best := state.best) and best.map > scores.map:
-        rows.append(("best mAP", f"{fixed(best.map, 3)} at step {count(best.step)}, {count(best.images)} images"))
-    return rows
+
+
+def _best(state: RunState) -> str:
+    """Of the split that chooses; where that reports too, only if it has become worse since."""
+    best = state.best
+    newest = best and state.scores_of(best.split)
+    if best is None or newest is None:
+        return ""
+    text = f"{fixed(best.map, 3)} at step {count(best.step)}, {count(best.images)} images"
+    if best.split == VALIDATION:
+        return f"{text} of the validation, which chooses the best checkpoint"
+    return text if best.map > newest.map else ""
 
 
 def _changes(marks: tuple[Mark, ...], value: float, show: Callable[[float], str]) -> str:

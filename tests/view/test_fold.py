@@ -125,13 +125,46 @@ def test_scores_and_their_predecessors_by_split() -> None:
     state = after(*BEGUN, evaluated(1, map=0.1), evaluated(2, split="seen", map=0.9), evaluated(2, map=0.5))
     assert state.split == "test"
     assert state.scores is not None
-    assert state.scores_before is not None
-    assert (state.scores.map, state.scores_before.map) == (0.5, 0.1)
+    before = state.scores_before(state.scores)
+    assert before is not None
+    assert (state.scores.map, before.map) == (0.5, 0.1)
     assert fold(state, [evaluated(3, split="unseen")]).split == "unseen"
     best = fold(state, [evaluated(3, map=0.4), evaluated(4, map=math.nan)]).best
     assert best is not None
     assert best.map == 0.5
     assert after(evaluated(1, split="other")).split == "other"
+
+
+def test_the_validation_chooses_the_best_and_reports_nothing() -> None:
+    state = after(
+        started(),
+        *(progress(step) for step in range(1, 31)),
+        *(
+            evaluated(10, split=split, map=map_)
+            for split, map_ in (("validation", 0.6), ("seen", 0.9), ("unseen", 0.3))
+        ),
+        saved(10),
+        *(
+            evaluated(20, split=split, map=map_)
+            for split, map_ in (("validation", 0.5), ("seen", 0.8), ("unseen", 0.4))
+        ),
+        saved(20),
+    )
+    assert state.split == "unseen"
+    assert (state.best.step, state.best.map) == (10, 0.6)
+    assert state.ways_back == ((20, "the newest good checkpoint"), (10, "the best one, mAP 0.600"))
+
+
+def test_of_seen_and_unseen_the_unseen_choose_where_nobody_validates() -> None:
+    steps = ((10, 0.6), (20, 0.5))
+    state = after(
+        started(),
+        *(progress(step) for step in range(1, 31)),
+        *(event for step, map_ in steps for event in (evaluated(step, split="unseen", map=map_), saved(step))),
+        evaluated(20, split="seen", map=0.9),
+    )
+    assert state.best.map == 0.6
+    assert state.ways_back[-1] == (10, "the best one, mAP 0.600")
 
 
 def test_a_resumed_run_forgets_what_it_takes_again() -> None:
