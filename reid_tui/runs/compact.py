@@ -26,13 +26,10 @@ if TYPE_CHECKING:
 _SKIPPED: Final = b"step_skipped"
 """A warning that may come with every other step; progress tells how many there were."""
 OFTEN: Final = (b"progress", b"phase_changed", b"embeddings_ready", b"distances_ready", _SKIPPED)
-_OTHER_SPLITS: Final = (b"evaluated seen", b"evaluated validation")
-"""They come together with those of the main split, of which none is to go for their sake."""
-LESS_OFTEN: Final = (b"evaluated", *_OTHER_SPLITS, b"epoch_ended", b"checkpoint_saved")
+LESS_OFTEN: Final = (b"evaluated", b"epoch_ended", b"checkpoint_saved")
 """Thinned too where thinning the others does not suffice."""
 PIECE: Final = 2**20
 _HEAD: Final = re.compile(rb'\{"event":"([a-z0-9_]{1,40})","seq":(\d{1,18})\b')
-_SPLIT: Final = re.compile(rb'"split":"(seen|validation)"')
 _IS_SKIPPED: Final = b'"code":"step_skipped"'
 _CODES: Final = {name: code for code, name in enumerate((*OFTEN, *LESS_OFTEN), start=1)}
 _ALWAYS: Final = 0
@@ -106,18 +103,12 @@ def _index(descriptor: int) -> _Lines:
             head = _HEAD.match(line)
             code = _ALWAYS
             if head is not None:
-                code, seq = _CODES.get(_kind(head[1], line), _ALWAYS), int(head[2])
+                name = _SKIPPED if head[1] == b"warned" and _IS_SKIPPED in line else head[1]
+                code, seq = _CODES.get(name, _ALWAYS), int(head[2])
             ends.append(end)
             kinds.append(code)
             seqs.append(seq)
     return _Lines(np.array(ends, np.int64), np.frombuffer(bytes(kinds), np.uint8), np.array(seqs, np.int64))
-
-
-def _kind(name: bytes, line: bytes) -> bytes:
-    if name == b"warned" and _IS_SKIPPED in line:
-        return _SKIPPED
-    split = _SPLIT.search(line) if name == b"evaluated" else None
-    return name if split is None else name + b" " + split[1]
 
 
 def _choice(lines: _Lines, target: int, untouched: int) -> BoolArray:

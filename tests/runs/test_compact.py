@@ -123,19 +123,6 @@ def test_where_the_frequent_do_not_suffice_evaluations_and_epochs_are_thinned_to
     assert (steps[0], steps[-1]) == (1, 2000)
 
 
-def test_the_main_scores_are_not_thinned_for_those_that_come_with_them(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    recorder = Recorder(lambda _: None)
-    recorder.keep(log := EventLog(path, 60_000))
-    for step in range(1, 2001):
-        for split in ("validation", "seen", "unseen"):
-            recorder(evaluated(step, split=split))
-    log.close()
-    kept = Counter(event.split for event in read_events(path) if isinstance(event, ev.Evaluated))
-    assert min(kept.values()) > 0.8 * max(kept.values())
-    assert set(kept) == {"validation", "seen", "unseen"}
-
-
 def test_a_log_of_rare_lines_alone_grows_and_is_not_rewritten_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
