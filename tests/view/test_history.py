@@ -124,7 +124,7 @@ def test_of_splits_that_take_turns_each_keeps_its_share_at_the_same_steps() -> N
     seen, unseen = (history.score_points(split).steps.tolist() for split in ("seen", "unseen"))
     assert seen[-1] == unseen[-1] == MAX_RARE - 1
     assert abs(len(seen) - len(unseen)) <= 2
-    assert max(np.diff(unseen)) <= 8, "nor is there a gap"
+    assert max(np.diff(unseen, prepend=0)) <= 8, "nor is there a gap"
 
 
 def test_scores_of_one_split_by_step() -> None:
