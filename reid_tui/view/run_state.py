@@ -49,6 +49,9 @@ class RunState:
     phase: Phase = "importing"
     detail: str = ""
     """What the trainer is doing, as a sentence."""
+    done: int = 0
+    total: int = 0
+    """How much of that is done, of how much; 0 where that is not known."""
     paused: bool = False
     diverged: Diverged | None = None
     ended: Failed | Stopped | Finished | Lost | None = None

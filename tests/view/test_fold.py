@@ -262,6 +262,19 @@ def test_log_tells_everything_but_steps() -> None:
     ]
 
 
+def test_what_is_loaded_is_a_line_of_the_log_however_often_its_progress_is_told() -> None:
+    def loading(text: str, done: int = 0, total: int = 0) -> PhaseChanged:
+        return PhaseChanged(step=0, phase="loading", detail=text, done=done, total=total)
+
+    state = after(loading("looking"), loading("reading\n"), *(loading("reading\n", n, 900) for n in range(0, 901, 100)))
+    assert (state.detail, state.done, state.total) == ("reading\ufffd", 900, 900)
+    assert [line.text for line in state.log] == ["looking", "reading\ufffd"]
+    state = fold(state, [loading("looking"), loading("reading\n", 1, 2), Warned(step=0, code="data_x", message="w")])
+    assert [line.text for line in state.log[2:]] == ["looking", "reading\ufffd", "w"]
+    state = fold(state, [started()])
+    assert (state.done, state.total) == (0, 0)
+
+
 def test_log_is_bounded_and_counts_on() -> None:
     state = fold(RunState(), [Warned(step=i, code="x", message=str(i)) for i in range(MAX_LOG + 50)])
     assert len(state.log) == MAX_LOG
