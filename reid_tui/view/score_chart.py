@@ -142,7 +142,7 @@ def _draw_legend(grid: Grid, curves: list[_Curve], beside: str, start: int, *, l
     """The newest values in the colours of their curves, as many as fit; where not all do, how the second are drawn."""
 
     def entry(curve: _Curve, name: str) -> _Entry:
-        sign = curve.letter if lettered else "╌" if curve.dashed else "─"
+        sign = curve.letter if lettered else "╴╴" if curve.dashed else "─"
         return f"{sign} {name} {fixed(float(curve.values[-1]), 3)}", curve.role
 
     entries = [entry(curve, curve.label) for curve in reversed(curves) if not curve.dashed]
@@ -150,7 +150,7 @@ def _draw_legend(grid: Grid, curves: list[_Curve], beside: str, start: int, *, l
     gap = 2 if dashed else 3
     if dashed:
         whole = sum(len(text) + gap for text, _ in (*entries, *dashed)) - gap
-        sign: _Entry = (f"{'rm' if lettered else '╌'} {beside}", "foreground")
+        sign: _Entry = (f"{'rm' if lettered else '╴╴'} {beside}", "foreground")
         entries = [*entries, *dashed] if start + whole <= grid.width else [*entries[:2], sign, *entries[2:]]
     for text, role in entries:
         if start + len(text) > grid.width:
