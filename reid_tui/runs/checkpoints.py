@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.errors import CheckpointError
 from reid_tui.runs.log_end import HEAD, number, open_regular, parsed, whole
-from reid_tui.training.events import chooses
 from reid_tui.training.saved import good, in_order, step_of, verified
+from reid_tui.training.splits import chooses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,8 @@ class SavedCheckpoint:
     """Of the split that chooses, by the evaluation at this very step: before it was saved, else told by the log."""
     rank1: float | None
     """By the same."""
+    split: str = ""
+    """Which split that is; empty where nothing was scored, and where an older manifest does not say."""
     asked: bool
     """A person asked for it: it is never removed."""
     best: bool = False
@@ -58,7 +60,7 @@ class SavedCheckpoint:
     """It lies ahead of where the run has gone on from an earlier one."""
 
 
-_Scores = tuple[float | None, float | None]
+_Scores = tuple[float | None, float | None, str]
 
 
 def can_go_on(run: RunDirectory) -> bool:
@@ -96,7 +98,9 @@ def _described(path: Path, manifest: Manifest | None, fault: str, told: dict[int
     tensors = path.with_suffix(".safetensors")
     state = manifest.state if manifest else None
     ruined = manifest is not None and not manifest.good
-    map_, rank1 = (state.map, state.rank1) if state and state.map is not None else told.get(step_of(path), (None, None))
+    map_, rank1, split = told.get(step_of(path), (None, None, ""))
+    if state and state.map is not None:
+        map_, rank1, split = state.map, state.rank1, state.split
     return SavedCheckpoint(
         path=tensors,
         step=step_of(path),
@@ -109,6 +113,7 @@ def _described(path: Path, manifest: Manifest | None, fault: str, told: dict[int
         loss=state.loss if state else None,
         map=map_,
         rank1=rank1,
+        split=split,
         asked=manifest is not None and manifest.keep,
     )
 
@@ -120,8 +125,8 @@ def _scores(log: Path) -> dict[int, _Scores]:
         while line := lines.readline(HEAD):
             event = parsed(line) if line.startswith(_EVALUATED) else None
             if event and (step := whole(event.get("step"))) is not None:
-                scores = number(event.get("map")), number(event.get("rank1"))
-                found.setdefault(step, {})[str(event.get("split"))] = scores
+                split = str(event.get("split", ""))
+                found.setdefault(step, {})[split] = number(event.get("map")), number(event.get("rank1")), split
     return {step: by_split[chooses(by_split)] for step, by_split in found.items()}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
-SPLITS_BY_WORTH: Final = ("unseen", "test", "seen")
-"""Those that a run reports on; of the first there is it reports before all else."""
-VALIDATION: Final = "validation"
-"""The split that chooses a checkpoint, where there is one, and reports nothing."""
 Phase = Literal["importing", "loading", "training", "evaluating", "saving"]
 
 
@@ -326,18 +322,6 @@ Listener = Callable[[AnyEvent], None]
 def snake(name: str) -> str:
     """CamelCase to lower_snake."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def main_split(splits: Iterable[str]) -> str:
-    """The split that counts most among some: unseen, test, seen, else the last; `test` where there is none."""
-    found = list(splits)
-    return next((split for split in SPLITS_BY_WORTH if split in found), found[-1] if found else "test")
-
-
-def chooses(splits: Iterable[str]) -> str:
-    """The split among some whose mAP says which checkpoint is the best."""
-    found = list(splits)
-    return VALIDATION if VALIDATION in found else main_split(found)
 
 
 EVENT_TYPES: Final[dict[str, type[AnyEvent]]] = {snake(kind.__name__): kind for kind in AnyEvent.__args__}

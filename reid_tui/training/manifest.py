@@ -66,6 +66,8 @@ class TrainingState:
     """mAP of the last evaluation at this step, of the split that chooses the best."""
     rank1: float | None = None
     """Of the same evaluation."""
+    split: str = ""
+    """That split; empty where nothing was scored, and in older manifests."""
     loss: float | None = None
     """Of the pairs that come next, by these very weights; the largest float32 where a number is not finite."""
     rewinds: int = 0

@@ -16,7 +16,7 @@ from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
-from reid_tui.training.events import chooses
+from reid_tui.training.splits import chooses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

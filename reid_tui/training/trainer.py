@@ -93,8 +93,7 @@ class Trainer:
         self._map_every = map_interval(config.batch_size, self._total)
         self._progress_every = max(1, self._total // PROGRESS_LINES)
         self._step = 0
-        self._epoch_loss_sum = 0.0
-        self._epoch_pairs = 0
+        self._epoch_loss_sum, self._epoch_pairs = 0.0, 0
         self._epoch_loss = math.nan
         self._pairs_seen = 0
         self._skipped = 0
@@ -151,6 +150,7 @@ class Trainer:
             wall_s=self._watch.seconds,
             map=map_,
             rank1=rank1,
+            split="" if map_ is None else self._scorer.choosing,
             loss=self._learner.loss_ahead(self._next_pairs()),
             rewinds=self._rewinds,
         )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from reid_tui.training.events import VALIDATION
+from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, UNKNOWN, amount, count, fixed, plain, rate, signed
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from reid_tui.training.events import Failed, Finished, Lost, Stopped, chooses, main_split
+from reid_tui.training.events import Failed, Finished, Lost, Stopped
+from reid_tui.training.splits import chooses, main_split
 from reid_tui.view.history import History
 from reid_tui.view.text import fixed
 

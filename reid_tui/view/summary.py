@@ -10,7 +10,8 @@ from rich.text import Text
 
 from reid_tui.console import print_line
 from reid_tui.text import printable
-from reid_tui.training.events import VALIDATION, Evaluated, Failed, Finished, Lost, Stopped
+from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
+from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
 from reid_tui.view.wording import LONGEST
 

@@ -53,6 +53,7 @@ def test_the_best_checkpoint_is_chosen_by_the_validation(divided: Dataset, confi
     maps = {split: {e.step: e.map for e in sampled if e.split == split} for split in ("validation", "seen", "unseen")}
     states = [read_manifest(path).state for path in manifests(tmp_path / "checkpoints")]
     assert {state.step: state.map for state in states} == {s.step: maps["validation"][s.step] for s in states}
+    assert {state.split for state in states} == {"validation"}
     assert any(maps["validation"][s.step] != maps["unseen"][s.step] for s in states)
     best = max(range(8, 57, 8), key=lambda step: (maps["validation"][step], step))
     assert {state.step for state in states} == {40, 48, 56, best}
