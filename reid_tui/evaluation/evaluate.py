@@ -5,16 +5,18 @@ Legend: N images, D embedding dimensions, P pairs.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from reid_tui.evaluation.histogram import Histogram, distance_histogram
-from reid_tui.evaluation.retrieval import retrieval_scores
-from reid_tui.evaluation.verification import verification_pairs, verification_scores
+from reid_tui.evaluation.intervals import retrieval_intervals, verification_intervals
+from reid_tui.evaluation.retrieval import RetrievalScores, query_scores, retrieval_scores
+from reid_tui.evaluation.verification import VerificationScores, verification_pairs, verification_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,23 @@ class Scores:
     threshold: float
     """In units of distance."""
     d_prime: float
+    protocol: str
+    """Who was compared with whom, in a few words."""
+    queries: int
+    """That have a match; the others are not counted."""
+    queries_without_match: int
+    gallery: int
+    """Images that can be found."""
+    rank5: float
+    rank10: float
+    rank20: float
+    map_trapezoid: float
+    """As the code of Market-1501 computes it: each precision averaged with that of the rank before."""
+    minp: float
+    tar_at_far: tuple[tuple[float, float], ...]
+    """True acceptance rates at false acceptance rates."""
+    intervals: tuple[tuple[str, tuple[float, float]], ...] = ()
+    """What holds 95 % of what other identities would score, by the score's name; where asked for and defined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +78,7 @@ def evaluate(
     intervals: bool = False,
     go_on: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Rank all images against all, and measure the distances of fixed pairs.
+    """Rank the gallery for every query, and measure the distances of fixed pairs.
 
     Args:
         embeddings_ND: (N, D) finite, on any device.
@@ -68,30 +87,33 @@ def evaluate(
         margin: in units of distance; the histogram's range holds it.
         pairs: how many pairs to measure.
         intervals: estimate how far the scores are to be trusted, too.
-        go_on: called between two parts of the ranking; what it raises ends the work.
+        go_on: called between two parts of the work; what it raises ends the work.
 
     Raises:
         ValueError: embeddings that are not finite, or shapes that do not fit.
     """
-    retrieval = retrieval_scores(
-        embeddings_ND,
-        torch.tensor(labels.identities_N),
-        None if labels.cameras_N is None else torch.tensor(labels.cameras_N),
-        go_on=go_on,
-    )
-    first_P, second_P, same_P = verification_pairs(labels.identities_N, labels.cameras_N, pairs, seed)
+    found = query_scores(embeddings_ND, labels, go_on=go_on)
+    retrieval = retrieval_scores(found, labels)
+    first_P, second_P, same_P = verification_pairs(labels, pairs, seed)
     distances_P = _distances(embeddings_ND, first_P, second_P)
     verification = verification_scores(distances_P, same_P)
+    trust: dict[str, tuple[float, float]] = {}
+    if intervals:
+        go_on()
+        identities_P2 = labels.identities_N[np.stack((first_P, second_P), axis=1)]
+        trust |= retrieval_intervals(found, seed)
+        trust |= verification_intervals(distances_P, same_P, identities_P2, seed)
     scores = Scores(
         images=len(labels),
-        rank1=retrieval.rank1,
-        map=retrieval.map,
-        auc=verification.auc,
-        eer=verification.eer,
-        threshold=verification.threshold,
-        d_prime=verification.d_prime,
+        **_fields(retrieval),
+        **_fields(verification),
+        intervals=tuple(trust.items()),
     )
     return Evaluation(scores=scores, histogram=distance_histogram(distances_P, same_P, margin))
+
+
+def _fields(scores: RetrievalScores | VerificationScores) -> dict[str, Any]:
+    return {field.name: getattr(scores, field.name) for field in dataclasses.fields(scores)}
 
 
 def _distances(

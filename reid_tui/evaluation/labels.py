@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 JUNK: Final = -1
@@ -43,3 +44,30 @@ class Labels:
             None if cameras is None else cameras[index],
             None if roles is None else roles[index],
         )
+
+    @property
+    def queries(self) -> NDArray[np.int64]:
+        """(Q,) places of the images that ask who is seen on them."""
+        asks_N = self.identities_N >= 0
+        return np.flatnonzero(asks_N if self.roles_N is None else asks_N & (self.roles_N & QUERY > 0))
+
+    @property
+    def gallery(self) -> NDArray[np.int64]:
+        """(G,) places of the images that can be found."""
+        stays_N = self.identities_N != JUNK
+        return np.flatnonzero(stays_N if self.roles_N is None else stays_N & (self.roles_N & GALLERY > 0))
+
+    def matches(self) -> NDArray[np.int64]:
+        """(Q,) images of the gallery that each query is to find: of its identity, and where known of another camera."""
+        queries, gallery = self.queries, self.gallery
+        identity_N = np.unique(self.identities_N, return_inverse=True)[1]
+        if self.cameras_N is None:
+            own_N = np.zeros(len(self), dtype=np.int64)
+            own_N[gallery] = 1
+        else:
+            cameras, camera_N = np.unique(self.cameras_N, return_inverse=True)
+            block_N = identity_N * len(cameras) + camera_N
+            own_N = np.bincount(block_N[gallery], minlength=block_N.max(initial=0) + 1)[block_N]
+        found_N = np.bincount(identity_N[gallery], minlength=identity_N.max(initial=0) + 1)[identity_N]
+        matches_Q: NDArray[np.int64] = (found_N - own_N)[queries]
+        return matches_Q

@@ -1,141 +1,173 @@
-"""Rank-1 and mAP, leave-one-out: every image is the query once and all others are its gallery.
+"""Who is found: CMC, mAP and mINP by the Market-1501 protocol.
 
-Legend: N images, D embedding dimensions, Q queries of one chunk.
+Legend: N images, D embedding dimensions, Q queries with a match, H hits.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from reid_tui.evaluation.labels import GALLERY, QUERY, Labels
+from reid_tui.evaluation.ranking import MAX_BYTES, Hits, queries_per_chunk, ranked_hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_BYTES: Final = 256 * 2**20
-BYTES_PER_PAIR: Final = 48
-"""Most that is alive at once for one query and one gallery image: six values of 8 bytes."""
-CHUNK_LIMIT: Final = 128
-"""Queries in a chunk at most: larger chunks leave the processor's caches and are no faster."""
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+    IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryScores:
+    """What each query with a match found, in the order of the images."""
+
+    identities_Q: IntArray
+    first_Q: IntArray
+    """Rank, from 1, of the nearest match."""
+    precision_Q: FloatArray
+    """Average precision: the mean over its matches of the precision at their rank."""
+    trapezoid_Q: FloatArray
+    """The same, each precision averaged with that just before the match's rank, which is 1 before the first rank."""
+    inverse_penalty_Q: FloatArray
+    """Matches divided by the rank of the farthest."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalScores:
-    """Both in 0..1, NaN where no query has a positive."""
+    """All but the counts in 0..1, NaN where no query has a match."""
 
+    protocol: str
+    queries: int
+    """Queries with a match; the others are not counted."""
+    queries_without_match: int
+    gallery: int
+    """Images that can be found, each query's own exceptions among them."""
     rank1: float
     """Share of queries whose nearest gallery image shows their identity."""
+    rank5: float
+    """Share of queries with a match among their nearest five; in a smaller gallery among all."""
+    rank10: float
+    rank20: float
     map: float
     """Mean over the queries of their average precision."""
-    queries: int
-    """Images with at least one positive; the others are not counted."""
+    map_trapezoid: float
+    minp: float
+    """Mean over the queries of their inverse negative penalty."""
 
 
-def queries_per_chunk(images: int, max_bytes: int = MAX_BYTES) -> int:
-    """How many queries are compared with all images at a time, so that it takes at most `max_bytes`.
-
-    Raises:
-        ValueError: not even one query fits.
-    """
-    row_bytes = max(images, 1) * BYTES_PER_PAIR
-    if row_bytes > max_bytes:
-        raise ValueError(f"one query against {images} images takes {row_bytes} bytes, more than max_bytes={max_bytes}")
-    return min(max_bytes // row_bytes, CHUNK_LIMIT)
+def protocol_of(labels: Labels) -> str:
+    """Who is compared with whom, in a few words."""
+    alike = labels.roles_N is None or bool((labels.roles_N == QUERY + GALLERY).all())
+    who = "leave-one-out" if alike else "query and gallery"
+    return who if labels.cameras_N is None else f"{who}, other cameras only"
 
 
-def retrieval_scores(
+def query_scores(
     embeddings_ND: Tensor,
-    identities_N: Tensor,
-    cameras_N: Tensor | None = None,
+    labels: Labels,
     *,
     max_bytes: int = MAX_BYTES,
     go_on: Callable[[], None] = lambda: None,
-) -> RetrievalScores:
-    """Score the ranking of all other images by Euclidean distance, nearest first.
+) -> QueryScores:
+    """Rank the gallery for every query that has a match in it.
 
-    Equal distances are ranked by the gallery's order, so that a result does not depend on the sort. With cameras,
-    images of the query's identity from the query's own camera leave its gallery; its other images stay.
+    The query's own image leaves its gallery, and with cameras all images of its identity that its own camera took; junk
+    leaves every gallery. Those at one distance that do not match rank first.
 
     Args:
-        embeddings_ND: (N, D) floating point, finite, on any device.
-        identities_N: (N,) integers.
-        cameras_N: (N,) integers, or None where there are none.
+        embeddings_ND: (N, D) floating point, finite in float32, on any device.
+        labels: of the same N images.
         max_bytes: limit of what distances and their ranking hold at once.
-        go_on: called before each chunk of queries; what it raises ends the work.
-
-    Returns:
-        Rank-1 and mAP over the queries with at least one positive.
+        go_on: called every fraction of a second; what it raises ends the work.
 
     Raises:
         ValueError: shapes that do not fit, embeddings that are not finite, or a limit below one query's need.
 
     Source:
-        Zheng et al. (2015), "Scalable person re-identification: a benchmark" (Market-1501), section 5.1.
+        Zheng et al. (2015), "Scalable person re-identification: a benchmark" (Market-1501), section 5.1, and its code
+        for the trapezoid; Ye et al. (2021), "Deep learning for person re-identification", for mINP.
     """
-    embeddings_ND, identities_N, cameras_N = _checked(embeddings_ND, identities_N, cameras_N)
-    images = len(identities_N)
-    rank1_sum, precision_sum, queries = 0.0, 0.0, 0
-    for rows in torch.split(torch.arange(images, device=embeddings_ND.device), queries_per_chunk(images, max_bytes)):
-        go_on()
-        hits_QN = _ranked_hits(embeddings_ND, identities_N, cameras_N, rows)
-        positives_Q = hits_QN.sum(dim=1)
-        counted_Q = positives_Q > 0
-        rank1_sum += float(hits_QN[:, :1].sum())
-        precision_sum += float((_precision_sums(hits_QN) / positives_Q)[counted_Q].sum())
-        queries += int(counted_Q.sum())
-    if queries == 0:
-        return RetrievalScores(rank1=math.nan, map=math.nan, queries=0)
-    return RetrievalScores(rank1=rank1_sum / queries, map=precision_sum / queries, queries=queries)
+    embeddings_ND = _checked(embeddings_ND, labels)
+    matches_Q = labels.matches()
+    queries = labels.queries[matches_Q > 0]
+    chunk = queries_per_chunk(len(labels.gallery), int(matches_Q.max(initial=0)), max_bytes)
+    chunks = ranked_hits(embeddings_ND, labels, queries, chunk, go_on)
+    parts = [_scored(hits) for hits in chunks] if len(queries) else []
+    first_Q, precision_Q, trapezoid_Q, inverse_penalty_Q = (
+        np.concatenate(part) for part in zip((np.zeros(0),) * 4, *parts, strict=True)
+    )
+    return QueryScores(
+        labels.identities_N[queries], first_Q.astype(np.int64), precision_Q, trapezoid_Q, inverse_penalty_Q
+    )
 
 
-def _checked(
-    embeddings_ND: Tensor, identities_N: Tensor, cameras_N: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The same in float32, all on one device: CUDA where the embeddings are there, otherwise the CPU."""
+def retrieval_scores(queries: QueryScores, labels: Labels) -> RetrievalScores:
+    """The means over the queries; exact, so that no order of them changes a bit.
+
+    Args:
+        queries: what was found.
+        labels: of the images that were ranked.
+    """
+    count = len(queries.identities_Q)
+
+    def mean(values_Q: FloatArray) -> float:
+        return math.fsum(values_Q.tolist()) / count if count else math.nan
+
+    rank1, rank5, rank10, rank20 = (mean((queries.first_Q <= k).astype(np.float64)) for k in (1, 5, 10, 20))
+    return RetrievalScores(
+        protocol=protocol_of(labels),
+        queries=count,
+        queries_without_match=len(labels.queries) - count,
+        gallery=len(labels.gallery),
+        rank1=rank1,
+        rank5=rank5,
+        rank10=rank10,
+        rank20=rank20,
+        map=mean(queries.precision_Q),
+        map_trapezoid=mean(queries.trapezoid_Q),
+        minp=mean(queries.inverse_penalty_Q),
+    )
+
+
+def _checked(embeddings_ND: Tensor, labels: Labels) -> Tensor:
+    """The same in float32: on CUDA where the embeddings are there, otherwise on the CPU."""
     if embeddings_ND.ndim != 2:
         raise ValueError(f"embeddings must be (N, D), not {tuple(embeddings_ND.shape)}")
-    for name, labels_N in (("identities", identities_N), ("cameras", cameras_N)):
+    for name, labels_N in (
+        ("identities", labels.identities_N),
+        ("cameras", labels.cameras_N),
+        ("roles", labels.roles_N),
+    ):
         if labels_N is not None and labels_N.shape != embeddings_ND.shape[:1]:
-            raise ValueError(f"{name} must be ({len(embeddings_ND)},), not {tuple(labels_N.shape)}")
-    if not bool(embeddings_ND.isfinite().all()):
-        raise ValueError("embeddings must be finite")
+            raise ValueError(f"{name} must be ({len(embeddings_ND)},), not {labels_N.shape}")
     device = embeddings_ND.device if embeddings_ND.is_cuda else torch.device("cpu")
-    cameras_N = None if cameras_N is None else cameras_N.to(device)
-    return embeddings_ND.detach().to(device, torch.float32), identities_N.to(device), cameras_N
+    embeddings_ND = embeddings_ND.detach().to(device, torch.float32)
+    if embeddings_ND.numel() and not all(bool(end.isfinite()) for end in torch.aminmax(embeddings_ND)):
+        raise ValueError("embeddings must be finite")
+    return embeddings_ND
 
 
-def _ranked_hits(embeddings_ND: Tensor, identities_N: Tensor, cameras_N: Tensor | None, rows_Q: Tensor) -> Tensor:
-    """(Q, N) int64, nearest first: 1 where the image shows the query's identity. Left-out images come last as 0.
-
-    One 64-bit key holds all that a ranking needs: the distance's bits (of floats >= 0 they sort as the floats do), then
-    the gallery index, then the hit. Sorting bare keys is ten times faster than an argsort.
-    """
-    images = len(identities_N)
-    distances_QN = torch.cdist(embeddings_ND[rows_Q], embeddings_ND, compute_mode="donot_use_mm_for_euclid_dist")
-    keys_QN = distances_QN.view(torch.int32).to(torch.int64)
-    del distances_QN
-    hits_QN = identities_N[rows_Q, None] == identities_N
-    left_out_QN = rows_Q[:, None] == torch.arange(images, device=rows_Q.device)
-    if cameras_N is not None:
-        left_out_QN |= hits_QN & (cameras_N[rows_Q, None] == cameras_N)
-    keys_QN <<= 32
-    keys_QN |= torch.arange(images, device=rows_Q.device) << 1
-    keys_QN |= hits_QN
-    keys_QN.masked_fill_(left_out_QN, torch.iinfo(torch.int64).max - 1)
-    if keys_QN.is_cuda:
-        keys_QN = keys_QN.sort(dim=1).values
-    else:
-        keys_QN.numpy().sort(axis=1)
-    keys_QN &= 1
-    return keys_QN
-
-
-def _precision_sums(hits_QN: Tensor) -> Tensor:
-    """(Q,) float64: for each query the sum, over its positives, of the precision at the positive's rank."""
-    ranks_N = torch.arange(1, hits_QN.shape[1] + 1, device=hits_QN.device)
-    precision_QN = hits_QN.cumsum(dim=1) / ranks_N.double()
-    precision_QN *= hits_QN
-    return precision_QN.sum(dim=1)
+def _scored(hits: Hits) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """(Q,) first rank, both average precisions and inverse negative penalty of a chunk whose queries all have a hit."""
+    query_H, rank_H = hits
+    count_Q = np.bincount(query_H)
+    stop_Q = np.cumsum(count_Q)
+    nth_H = np.arange(1, len(query_H) + 1) - np.repeat(stop_Q - count_Q, count_Q)
+    precision_H = nth_H / rank_H
+    before_H = (nth_H - 1) / np.maximum(rank_H - 1, 1)
+    before_H[rank_H == 1] = 1.0
+    trapezoid_H = (before_H + precision_H) / 2
+    return (
+        rank_H[stop_Q - count_Q],
+        np.bincount(query_H, precision_H) / count_Q,
+        np.bincount(query_H, trapezoid_H) / count_Q,
+        precision_H[stop_Q - 1],
+    )

@@ -1,23 +1,32 @@
 """Same or different: fixed pairs of images, and how well a distance tells the two kinds apart.
 
-Legend: N images, P pairs. Which images form a pair depends on identities, cameras and seed alone, so that the scores of
-two moments of a run compare.
+Legend: N images, Q of them queries, G in the gallery, P pairs. Which images form a pair depends on labels and seed
+alone, so that the scores of two moments of a run compare.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from reid_tui.evaluation.labels import Labels
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 STREAM: Final = int.from_bytes(b"verify", "big")
 """Second half of the generator's key: keeps these draws apart from those of training, which puts an epoch there."""
+
+
+FAR: Final = (1e-2, 1e-3, 1e-4)
+"""Rates of false acceptance at which the true ones are told."""
+FEWEST: Final = 10
+"""Different pairs that a rate must accept to be told: the share of fewer is chance."""
 
 
 class VerificationPairs(NamedTuple):
@@ -41,18 +50,20 @@ class VerificationScores:
     """The distance at which they are."""
     d_prime: float
     """Difference of the two mean distances in units of their pooled standard deviation, >= 0; NaN where that is 0."""
+    tar_at_far: tuple[tuple[float, float], ...] = ()
+    """True acceptances (0..1) at each rate of `FAR`; NaN where the pairs are too few for it."""
 
 
-def verification_pairs(identities_N: IntArray, cameras_N: IntArray | None, count: int, seed: int) -> VerificationPairs:
-    """Draw pairs, half of them same, half different, with replacement.
+def verification_pairs(labels: Labels, count: int, seed: int) -> VerificationPairs:
+    """Draw pairs, half of them same, half different, with replacement: the first a query, the second of the gallery.
 
     The first image is uniform over those that have a partner, the second over its partners: for a different pair all
-    images of other identities, for a same pair the other images of its identity. With cameras, these come from other
-    cameras than the first image's; only where no identity was seen by two cameras do same pairs stay within one.
+    images of other identities and all distractors, for a same pair the other images of its identity. With cameras,
+    these come from other cameras than the first image's; only where no identity was seen by two cameras do same pairs
+    stay within one.
 
     Args:
-        identities_N: (N,) labels.
-        cameras_N: (N,) labels, or None.
+        labels: of the N images.
         count: pairs in all; same pairs get the smaller half.
         seed: 0 <= seed < 2**64.
 
@@ -60,41 +71,52 @@ def verification_pairs(identities_N: IntArray, cameras_N: IntArray | None, count
         The same pairs, then the different ones. A kind that the images cannot form is left out.
     """
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
-    images = len(identities_N)
-    cameras = np.zeros(images, dtype=np.int64) if cameras_N is None else cameras_N
-    order_N = np.lexsort((cameras, identities_N))
-    start_N, stop_N = _blocks(identities_N[order_N][:, None])
-    own_N = np.arange(images)
+    identity_N = np.unique(labels.identities_N, return_inverse=True)[1]
+    cameras, camera_N = _cameras(labels)
+    block_N = identity_N * len(cameras) + camera_N
+    queries_Q, gallery_G = (part[np.argsort(block_N[part], kind="stable")] for part in (labels.queries, labels.gallery))
+    of_identity = _runs(identity_N[queries_Q], identity_N[gallery_G])
     same = None
-    if cameras_N is not None:
-        same = _draw(generator, (start_N, stop_N), _blocks(np.stack((identities_N, cameras), 1)[order_N]), count // 2)
+    if labels.cameras_N is not None:
+        of_camera = _runs(block_N[queries_Q], block_N[gallery_G])
+        same = _draw(generator, of_identity, of_camera, count // 2)
     if same is None:
-        same = _draw(generator, (start_N, stop_N), (own_N, own_N + 1), count // 2)
-    everything = (np.zeros_like(own_N), np.full_like(own_N, images))
-    different = _draw(generator, everything, (start_N, stop_N), count - count // 2)
+        same = _draw(generator, of_identity, _itself(queries_Q, gallery_G, len(labels)), count // 2)
+    everything = (np.zeros_like(queries_Q), np.full_like(queries_Q, len(gallery_G)))
+    different = _draw(generator, everything, of_identity, count - count // 2)
     none = (np.zeros(0, dtype=np.int64),) * 2
     same, different = same or none, different or none
     return VerificationPairs(
-        first_P=order_N[np.concatenate((same[0], different[0]))],
-        second_P=order_N[np.concatenate((same[1], different[1]))],
+        first_P=queries_Q[np.concatenate((same[0], different[0]))],
+        second_P=gallery_G[np.concatenate((same[1], different[1]))],
         same_P=np.repeat([True, False], [len(same[0]), len(different[0])]),
     )
 
 
-def _blocks(keys_NK: IntArray) -> tuple[IntArray, IntArray]:
-    """For each row of sorted keys, where the run of equal rows that it lies in starts and stops."""
-    images = len(keys_NK)
-    first_N = np.ones(images, dtype=bool)
-    first_N[1:] = (keys_NK[1:] != keys_NK[:-1]).any(axis=1)
-    starts = np.flatnonzero(first_N)
-    run_N = np.cumsum(first_N) - 1
-    return starts[run_N], np.append(starts[1:], images)[run_N]
+def _cameras(labels: Labels) -> tuple[IntArray, IntArray]:
+    """The cameras, and (N,) which of them took each image; one where none is known."""
+    if labels.cameras_N is None:
+        return np.zeros(1, dtype=np.int64), np.zeros(len(labels), dtype=np.int64)
+    return np.unique(labels.cameras_N, return_inverse=True)
+
+
+def _runs(keys_Q: IntArray, keys_G: IntArray) -> tuple[IntArray, IntArray]:
+    """For each query, where the run of its key in the sorted gallery starts and stops."""
+    return np.searchsorted(keys_G, keys_Q), np.searchsorted(keys_G, keys_Q, side="right")
+
+
+def _itself(queries_Q: IntArray, gallery_G: IntArray, images: int) -> tuple[IntArray, IntArray]:
+    """For each query, where its own image starts and stops in the gallery: at once where it is not in there."""
+    start_N, stop_N = np.zeros((2, images), dtype=np.int64)
+    start_N[gallery_G] = np.arange(len(gallery_G))
+    stop_N[gallery_G] = start_N[gallery_G] + 1
+    return start_N[queries_Q], stop_N[queries_Q]
 
 
 def _draw(
     generator: np.random.Generator, within: tuple[IntArray, IntArray], without: tuple[IntArray, IntArray], count: int
 ) -> tuple[IntArray, IntArray] | None:
-    """Positions of `count` pairs: the second inside the first's block `within`, outside its block `without`."""
+    """Places of `count` pairs: the second in the first's run `within`, but not in the part of it that is `without`."""
     partners_N = (within[1] - within[0]) - (without[1] - without[0])
     anchors = np.flatnonzero(partners_N > 0)
     if len(anchors) == 0:
@@ -113,7 +135,7 @@ def verification_scores(distances_P: NDArray[np.floating], same_P: BoolArray) ->
         same_P: (P,) True where both images show one identity.
 
     Returns:
-        AUC, EER, its threshold in units of `distances_P`, and d-prime.
+        AUC, EER, its threshold in units of `distances_P`, d-prime, and TAR at FAR where there are pairs enough.
 
     Raises:
         ValueError: a distance is not finite.
@@ -133,7 +155,31 @@ def verification_scores(distances_P: NDArray[np.floating], same_P: BoolArray) ->
         eer=eer,
         threshold=threshold,
         d_prime=math.nan if constant else float(abs(different.mean() - same.mean())) / spread,
+        tar_at_far=tuple((far, _told_tar(same, different, far)) for far in FAR),
     )
+
+
+def tar_at_far(same: FloatArray, different: FloatArray, far: float) -> float:
+    """Share of same pairs accepted at the largest threshold that accepts no larger share of different ones than `far`.
+
+    Args:
+        same: distances of same pairs, sorted, at least one.
+        different: those of different pairs, the same.
+        far: false acceptance rate, 0..1.
+    """
+    allowed = _allowed(len(different), far)
+    if allowed == len(different):
+        return 1.0
+    return float(np.searchsorted(same, different[allowed])) / len(same)
+
+
+def _allowed(different: int, far: float) -> int:
+    """Of so many different pairs, how many may be accepted: a share of `far`, in the same rounding, is not above it."""
+    return int(np.searchsorted(np.arange(1, different + 1) / different, far, side="right"))
+
+
+def _told_tar(same: FloatArray, different: FloatArray, far: float) -> float:
+    return tar_at_far(same, different, far) if _allowed(len(different), far) >= FEWEST else math.nan
 
 
 def _equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:

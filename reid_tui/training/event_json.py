@@ -13,8 +13,10 @@ from reid_tui.config import RunConfig
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
-_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total"})
+_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals"})
 """Said only where there is something to say."""
+_INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
+"""Scores that have one; those of a later version are left out."""
 _LARGEST: Final = 2**53
 """Of whole numbers: each has a float of its own, and fits into arrays."""
 _FIELDS: Final = {
@@ -35,12 +37,21 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
             continue
         if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
             continue
-        if isinstance(value, float) and not math.isfinite(value):
-            value = None
+        if item.name in ("tar_at_far", "intervals"):
+            value = {str(key): _strict(of_key) for key, of_key in value}
+        if isinstance(value, float):
+            value = _strict(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             value = dataclasses.asdict(value)
         head[item.name] = value
     return head
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401
+    """Numbers that are not finite become null."""
+    if isinstance(value, tuple):
+        return [_strict(part) for part in value]
+    return value if math.isfinite(value) else None
 
 
 def to_line(event: AnyEvent) -> str:
@@ -82,11 +93,32 @@ def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
     if declared.startswith("tuple[") and isinstance(raw, list):
         element = declared[6:].partition(",")[0]
         return tuple(_read(name, element, part) for part in raw)
+    if isinstance(raw, dict) and declared == "Rates":
+        return tuple((_rate(name, key), _read(name, "float", value)) for key, value in raw.items())
+    if isinstance(raw, dict) and declared == "Intervals":
+        return tuple((key, _interval(name, value)) for key, value in raw.items() if key in _INTERVALS)
     if isinstance(raw, dict) and declared == "DatasetFacts":
         return _dataset_facts(raw)
     if isinstance(raw, dict) and declared == "RunConfig":
         return RunConfig.from_json(raw)
     raise ValueError(f"{name} is no {declared}")
+
+
+def _rate(name: str, key: str) -> float:
+    """A rate as the key of an object."""
+    try:
+        rate = float(key)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < 1:
+        raise ValueError(f"{name} is not by rate")
+    return rate
+
+
+def _interval(name: str, raw: Any) -> tuple[float, float]:  # noqa: ANN401
+    if not isinstance(raw, list) or len(raw) != 2:
+        raise ValueError(f"{name} has not two ends")
+    return _read(name, "float", raw[0]), _read(name, "float", raw[1])
 
 
 def _dataset_facts(raw: dict[str, Any]) -> DatasetFacts:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+Rates = tuple[tuple[float, float], ...]
+Intervals = tuple[tuple[str, tuple[float, float]], ...]
 Phase = Literal["importing", "loading", "training", "evaluating", "saving"]
 
 
@@ -136,6 +138,23 @@ class Evaluated(Event):
     eer: float
     threshold: float
     d_prime: float
+    protocol: str = ""
+    """Who was compared with whom, in a few words; empty where it was not recorded."""
+    queries: int = 0
+    """That have a match; the others are not counted."""
+    queries_without_match: int = 0
+    gallery: int = 0
+    """Images that could be found."""
+    rank5: float = math.nan
+    rank10: float = math.nan
+    rank20: float = math.nan
+    map_trapezoid: float = math.nan
+    """As the code of Market-1501 computes it: each precision averaged with that of the rank before."""
+    minp: float = math.nan
+    tar_at_far: Rates = ()
+    """True acceptance rates at false acceptance rates; NaN where the pairs are too few."""
+    intervals: Intervals = ()
+    """Lower and upper end of 95 % intervals by the score's name; only of a final evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

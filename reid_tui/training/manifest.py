@@ -206,6 +206,7 @@ _CHECKS: Final[dict[str, tuple[type, ...]]] = {
     "float": (float, int),
     "float | None": (float, int, type(None)),
     "str": (str,),
+    "str | None": (str, type(None)),
     "bool": (bool,),
     "TrainingState": (dict,),
     "RunConfig": (dict,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
@@ -13,19 +14,7 @@ if TYPE_CHECKING:
 
 def scores_of(evaluation: Evaluation, *, step: int, epoch: int, split: str) -> Evaluated:
     """Its numbers."""
-    scores = evaluation.scores
-    return Evaluated(
-        step=step,
-        epoch=epoch,
-        split=split,
-        images=scores.images,
-        rank1=scores.rank1,
-        map=scores.map,
-        auc=scores.auc,
-        eer=scores.eer,
-        threshold=scores.threshold,
-        d_prime=scores.d_prime,
-    )
+    return Evaluated(step=step, epoch=epoch, split=split, **dataclasses.asdict(evaluation.scores))
 
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:

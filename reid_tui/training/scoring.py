@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import torch
 
-from reid_tui.data.sample import balanced_sample
+from reid_tui.data.sample import balanced_sample, retrieval_sample
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
@@ -89,12 +90,17 @@ class _Split:
 
     @classmethod
     def of(cls, name: str, images: ImageSet, count: int) -> _Split:
-        """With a sample of about `count` images."""
-        return cls(name, images, balanced_sample(images.identities, count, EVALUATION_SEED))
+        """With a sample of at most `count` images, also where no query has a match."""
+        sample = retrieval_sample(images.labels, count, EVALUATION_SEED)
+        some = (images.identities[sample] >= 0).any()
+        return cls(name, images, sample if some else np.flatnonzero(images.identities >= 0)[:count])
 
     def all(self) -> IntArray:
-        """(N,) places of all images."""
-        return balanced_sample(self.images.identities, len(self.images), EVALUATION_SEED)
+        """(N,) places of all images, where none has a role those that a smaller sample takes first."""
+        labels = self.images.labels
+        if labels.roles_N is None:
+            return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
+        return np.arange(len(labels))
 
 
 class Scorer:

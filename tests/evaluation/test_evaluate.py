@@ -9,28 +9,39 @@ import numpy as np
 import pytest
 import torch
 
-from reid_tui.evaluation.evaluate import evaluate
+from reid_tui.evaluation.evaluate import Scores, evaluate
+from reid_tui.evaluation.intervals import retrieval_intervals, verification_intervals
 from reid_tui.evaluation.labels import Labels
-from reid_tui.evaluation.retrieval import retrieval_scores
+from reid_tui.evaluation.retrieval import query_scores, retrieval_scores
 from reid_tui.evaluation.verification import verification_pairs, verification_scores
 from reid_tui.training.events import Evaluated
 
 
 @pytest.mark.parametrize("cameras", [None, np.arange(120) % 4])
-def test_bundles_its_parts(cameras: np.ndarray | None) -> None:
-    identities = np.arange(120) // 12
+@pytest.mark.parametrize("intervals", [False, True])
+def test_bundles_its_parts(cameras: np.ndarray | None, intervals: bool) -> None:
+    labels = Labels(np.arange(120) // 12, cameras)
     generator = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(10, 3, generator=generator)[identities] + torch.randn(120, 3, generator=generator)
+    embeddings = torch.randn(10, 3, generator=generator)[labels.identities_N] + torch.randn(120, 3, generator=generator)
     scores, histogram = dataclasses.astuple(
-        evaluate(embeddings, Labels(identities, cameras), seed=5, margin=1.0, pairs=999)
+        evaluate(embeddings, labels, seed=5, margin=1.0, pairs=999, intervals=intervals)
     )
-    retrieval = retrieval_scores(
-        embeddings, torch.from_numpy(identities), None if cameras is None else torch.from_numpy(cameras)
-    )
-    pairs = verification_pairs(identities, cameras, 999, seed=5)
-    distances = (embeddings[pairs.first_P] - embeddings[pairs.second_P]).norm(dim=1).numpy()
-    verification = dataclasses.astuple(verification_scores(distances, pairs.same_P))
-    assert scores == (120, retrieval.rank1, retrieval.map, *verification)
+    queries = query_scores(embeddings, labels)
+    first, second, same = verification_pairs(labels, 999, seed=5)
+    distances = (embeddings[first] - embeddings[second]).norm(dim=1).numpy()
+    trust = {}
+    if intervals:
+        pairs = labels.identities_N[np.stack((first, second), axis=1)]
+        trust = retrieval_intervals(queries, 5) | verification_intervals(distances, same, pairs, 5)
+        assert set(trust) == {"rank1", "map", "minp", "auc", "eer"}
+    expected = {
+        "images": 120,
+        **dataclasses.asdict(retrieval_scores(queries, labels)),
+        **dataclasses.asdict(verification_scores(distances, same)),
+        "intervals": tuple(trust.items()),
+    }
+    names = [field.name for field in dataclasses.fields(Scores)]
+    assert dict(zip(names, scores, strict=True)) == expected
     assert sum(histogram.same) == 499
     assert sum(histogram.different) == 500
 

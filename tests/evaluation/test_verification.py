@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from reid_tui.evaluation.labels import Labels
 from reid_tui.evaluation.verification import verification_pairs, verification_scores
 
 LABELS = np.repeat(np.arange(10), 20)
@@ -40,7 +41,7 @@ def mixed(seed: int, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_pairs_are_what_they_say() -> None:
-    first, second, same = verification_pairs(LABELS, None, 5001, seed=3)
+    first, second, same = verification_pairs(Labels(LABELS), 5001, seed=3)
     assert len(first) == len(second) == len(same) == 5001
     assert same.sum() == 2500
     assert (first != second).all()
@@ -48,16 +49,16 @@ def test_pairs_are_what_they_say() -> None:
 
 
 def test_pairs_depend_on_the_seed_alone() -> None:
-    one, again, other = (verification_pairs(LABELS, None, 400, seed) for seed in (7, 7, 8))
+    one, again, other = (verification_pairs(Labels(LABELS), 400, seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(one.first_P, again.first_P)
     np.testing.assert_array_equal(one.second_P, again.second_P)
     assert not np.array_equal(one.first_P, other.first_P)
-    verification_pairs(LABELS, None, 4, seed=2**63 - 1)
+    verification_pairs(Labels(LABELS), 4, seed=2**63 - 1)
 
 
 def test_every_partner_is_equally_likely() -> None:
     identities = np.array([0, 0, 0, 1, 1, 2])
-    first, second, same = verification_pairs(identities, None, 60_000, seed=0)
+    first, second, same = verification_pairs(Labels(identities), 60_000, seed=0)
     # Same: 5 anchors, of identity 0 with 2 partners each, of identity 1 with 1. Different: 6 anchors.
     expected = {
         True: {(a, b): 1 / 5 / (sum(identities == identities[a]) - 1) for a in range(5) for b in range(5)},
@@ -79,7 +80,7 @@ def test_same_pairs_go_across_cameras() -> None:
     generator = np.random.default_rng(0)
     identities, cameras = generator.integers(0, 12, 300), generator.integers(0, 4, 300)
     cameras[identities == 5] = 2
-    first, second, same = verification_pairs(identities, cameras, 4000, seed=1)
+    first, second, same = verification_pairs(Labels(identities, cameras), 4000, seed=1)
     np.testing.assert_array_equal(identities[first] == identities[second], same)
     assert (cameras[first] != cameras[second])[same].all()
     assert not (identities[first][same] == 5).any()
@@ -87,7 +88,7 @@ def test_same_pairs_go_across_cameras() -> None:
 
 
 def test_same_pairs_stay_within_the_only_camera() -> None:
-    first, second, same = verification_pairs(LABELS, np.zeros(200, dtype=np.int64), 100, seed=1)
+    first, second, same = verification_pairs(Labels(LABELS, np.zeros(200, dtype=np.int64)), 100, seed=1)
     assert same.sum() == 50
     assert (first != second).all()
 
@@ -96,7 +97,7 @@ def test_same_pairs_stay_within_the_only_camera() -> None:
     ("identities", "kinds"), [([4, 4, 4], {True}), ([0, 1, 2], {False}), ([3], set()), ([], set())]
 )
 def test_a_kind_that_cannot_be_formed_is_left_out(identities: list[int], kinds: set[bool]) -> None:
-    pairs = verification_pairs(np.array(identities, dtype=np.int64), None, 10, seed=0)
+    pairs = verification_pairs(Labels(np.array(identities, dtype=np.int64)), 10, seed=0)
     assert set(pairs.same_P.tolist()) == kinds
     assert len(pairs.first_P) == len(pairs.second_P) == 5 * len(kinds)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from reid_tui.data.dataset import Dataset, ImageSet
+from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import manifests, read_manifest
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reid_tui.config import RunConfig
-    from reid_tui.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,40 @@ def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(divided: Dataset, conf
     assert isinstance(second.run(), ev.Finished)
     assert first.losses() | second.losses() == whole.losses()
     assert first.told(ev.Evaluated) + second.told(ev.Evaluated) == whole.told(ev.Evaluated)
+
+
+def with_roles(divided: Dataset) -> Dataset:
+    """Of each unseen identity two queries; seven images of the gallery are distractors."""
+    labels, roles = divided.test.identities.copy(), np.full(30, GALLERY, np.int8)
+    for identity in range(3):
+        roles[np.flatnonzero(labels == identity)[:2]] = QUERY
+    labels[np.flatnonzero(roles == GALLERY)[:7]] = DISTRACTOR
+    return dataclasses.replace(divided, test=ImageSet(divided.test.images, labels, roles=roles))
+
+
+def test_queries_have_their_gallery_in_the_sample_and_distractors_are_no_points(
+    divided: Dataset, config: RunConfig, tmp_path: Path
+) -> None:
+    dataset = with_roles(divided)
+    rig = Rig(dataclasses.replace(config, steps=4, eval_images=20), dataset, tmp_path)
+    assert isinstance(rig.run(), ev.Finished)
+    first, *_, last = [event for event in rig.told(ev.Evaluated) if event.split == "unseen"]
+    assert (last.images, last.queries, last.gallery) == (30, 6, 24)
+    assert (first.images, first.queries, first.queries_without_match) == (20, 6, 0)
+    assert first.protocol == last.protocol == "query and gallery"
+    assert dict(last.intervals).keys() >= {"rank1", "map"}
+    assert first.intervals == ()
+    shown = rig.told(ev.EmbeddingsReady)[-1]
+    assert len(shown.points) == len(shown.identities) == 23
+    assert shown.identities.min() == 0
+
+
+def test_queries_that_all_lack_a_match_end_no_run(divided: Dataset, config: RunConfig, tmp_path: Path) -> None:
+    labels = divided.test.identities.copy()
+    roles = np.where(labels == 0, QUERY, GALLERY).astype(np.int8)
+    labels[np.flatnonzero(roles == GALLERY)[:12]] = DISTRACTOR
+    dataset = dataclasses.replace(divided, test=ImageSet(divided.test.images, labels, roles=roles))
+    rig = Rig(dataclasses.replace(config, steps=4), dataset, tmp_path)
+    assert isinstance(rig.run(), ev.Finished)
+    maps = {event.map for event in rig.told(ev.Evaluated) if event.split == "unseen"}
+    assert all(math.isnan(value) for value in maps)

@@ -1,0 +1,145 @@
+"""How far scores are to be trusted: what they come to when other identities of the same kind are tested.
+
+Legend: K identities, B draws of them, Q queries, P pairs, S same pairs, M different pairs, U different distances.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from reid_tui.evaluation.retrieval import QueryScores
+
+    IntArray = NDArray[np.int64]
+    BoolArray = NDArray[np.bool_]
+    Interval = tuple[float, float]
+
+FloatArray = NDArray[np.float64]
+DRAWS: Final = 1000
+AT_A_TIME: Final = 25
+"""Draws for which all pairs are weighed at once: more leave the processor's caches."""
+STREAM: Final = int.from_bytes(b"resample"[:7], "big")
+"""Second half of the generator's key: keeps these draws apart from those of pairs and training."""
+
+
+def retrieval_intervals(queries: QueryScores, seed: int) -> dict[str, Interval]:
+    """95 % intervals of rank-1, mAP and mINP, by a bootstrap over identities.
+
+    Identities are drawn with replacement, and each brings all its queries along: images of one identity are alike, and
+    drawing images would make the intervals too narrow.
+
+    Args:
+        queries: what each of them found.
+        seed: of the draws, 0 <= seed < 2**64.
+
+    Returns:
+        The lower and upper end by the score's name; empty where fewer than two identities have queries.
+    """
+    names, identity_Q = np.unique(queries.identities_Q, return_inverse=True)
+    if len(names) < 2:
+        return {}
+    weights_BK = _draws(len(names), seed)
+    counts_B = weights_BK @ np.bincount(identity_Q)
+    scores = {"rank1": queries.first_Q == 1, "map": queries.precision_Q, "minp": queries.inverse_penalty_Q}
+    return {
+        name: _middle(weights_BK @ np.bincount(identity_Q, values_Q) / counts_B) for name, values_Q in scores.items()
+    }
+
+
+def verification_intervals(
+    distances_P: NDArray[np.floating], same_P: BoolArray, identities_P2: IntArray, seed: int
+) -> dict[str, Interval]:
+    """95 % intervals of AUC and EER on the measured pairs, by a bootstrap over identities.
+
+    A same pair counts as often as its identity was drawn, a different pair the product of both. Draws that leave no
+    pair of a kind do not count.
+
+    Args:
+        distances_P: (P,) finite.
+        same_P: (P,) True where both images show one identity.
+        identities_P2: (P, 2) of both images; one below 0 shows nobody who could be drawn, and counts once.
+        seed: of the draws, 0 <= seed < 2**64.
+
+    Returns:
+        The lower and upper end by the score's name; empty where two identities or one kind of pair are missing.
+    """
+    names, places = np.unique(identities_P2, return_inverse=True)
+    people = int((names >= 0).sum())
+    if people < 2 or same_P.all() or not same_P.any():
+        return {}
+    weights_KB = np.ones((len(names), DRAWS))
+    weights_KB[names >= 0] = _draws(people, seed).T
+    curve = _Curve(distances_P, same_P, places.reshape(-1, 2))
+    parts = [curve.scores(weights_KB[:, at : at + AT_A_TIME].copy()) for at in range(0, DRAWS, AT_A_TIME)]
+    auc_B, eer_B = np.concatenate(parts, axis=1)
+    defined_B = np.isfinite(auc_B)
+    return {"auc": _middle(auc_B[defined_B]), "eer": _middle(eer_B[defined_B])} if defined_B.any() else {}
+
+
+class _Curve:
+    """The pairs in the order of their distances, ready to be weighed anew for every draw."""
+
+    def __init__(self, distances_P: NDArray[np.floating], same_P: BoolArray, identities_P2: IntArray) -> None:
+        order_P = np.argsort(distances_P, kind="stable")
+        same_S, different_M = order_P[same_P[order_P]], order_P[~same_P[order_P]]
+        self._same_S = identities_P2[same_S, 0]
+        self._different_M2 = identities_P2[different_M]
+        distances_S, distances_M = distances_P[same_S], distances_P[different_M]
+        self._closer = [np.searchsorted(distances_S, distances_M, side=side) for side in ("left", "right")]
+        at_U = np.unique(distances_P)
+        self._accepted_U = np.searchsorted(distances_M, at_U, side="right")
+        self._kept_U = np.searchsorted(distances_S, at_U, side="right")
+
+    def scores(self, weights_KB: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(B,) AUC and EER as if each identity were there so often; NaN where a kind of pair is not."""
+        same_SB = _sums(weights_KB[self._same_S])
+        first_M, second_M = self._different_M2.T
+        different_MB = weights_KB[first_M] * weights_KB[second_M]
+        closer_B = sum(np.einsum("mb,mb->b", same_SB[closer_M], different_MB) for closer_M in self._closer)
+        different_MB = _sums(different_MB)
+        with np.errstate(invalid="ignore"):
+            auc_B = closer_B / (2 * same_SB[-1] * different_MB[-1])
+            eer_B = self._equal_error(same_SB, different_MB)
+        return auc_B, eer_B
+
+    def _equal_error(self, same_SB: FloatArray, different_MB: FloatArray) -> FloatArray:
+        """(B,) where the shares of accepted different and rejected same pairs cross, linear between two distances."""
+        draw_B = np.arange(same_SB.shape[1])
+
+        def rates(at_B: IntArray) -> tuple[FloatArray, FloatArray]:
+            accepted_B = different_MB[self._accepted_U[at_B], draw_B] / different_MB[-1]
+            return accepted_B, accepted_B - (1 - same_SB[self._kept_U[at_B], draw_B] / same_SB[-1])
+
+        low_B, high_B = np.zeros_like(draw_B), np.full_like(draw_B, len(self._kept_U) - 1)
+        while (low_B < high_B).any():
+            middle_B = (low_B + high_B) // 2
+            beyond_B = ~(rates(middle_B)[1] < 0)  # a draw without pairs of a kind, NaN, ends at the first one
+            low_B, high_B = np.where(beyond_B, low_B, middle_B + 1), np.where(beyond_B, middle_B, high_B)
+        accepted_B, gap_B = rates(low_B)
+        accepted_before_B, gap_before_B = (
+            np.where(low_B > 0, rate_B, none) for rate_B, none in zip(rates(low_B - 1), (0.0, -1.0), strict=True)
+        )
+        part_B = -gap_before_B / (gap_B - gap_before_B)
+        return np.where(gap_B == 0, accepted_B, accepted_before_B + part_B * (accepted_B - accepted_before_B))
+
+
+def _sums(weights_PB: FloatArray) -> FloatArray:
+    """(P + 1, B) the weight of the nearest pairs, from none of them to all."""
+    sums_PB = np.zeros((len(weights_PB) + 1, weights_PB.shape[1]))
+    np.cumsum(weights_PB, axis=0, out=sums_PB[1:])
+    return sums_PB
+
+
+def _draws(identities: int, seed: int) -> FloatArray:
+    """(B, K) how often each identity was drawn."""
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
+    return generator.multinomial(identities, np.full(identities, 1 / identities), size=DRAWS).astype(np.float64)
+
+
+def _middle(scores_B: FloatArray) -> Interval:
+    """What 95 % of the draws lie between."""
+    low, high = np.quantile(scores_B, (0.025, 0.975)).tolist()
+    return low, high
