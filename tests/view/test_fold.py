@@ -11,7 +11,6 @@ import pytest
 
 from reid_tui.training.events import (
     CheckpointSaved,
-    CommandRefused,
     DatasetFacts,
     DistancesReady,
     Diverged,
@@ -216,50 +215,6 @@ def test_a_start_at_step_0_is_a_new_run_that_keeps_the_log() -> None:
     state = after(*BEGUN, evaluated(2), started())
     assert (state.step, state.history.length, state.scores) == (0, 0, None)
     assert state.log_count == len(state.log) == 3
-
-
-def test_log_tells_everything_but_steps() -> None:
-    state = after(
-        PhaseChanged(step=0, phase="loading", detail="reading fashion-mnist"),
-        started(),
-        progress(1),
-        EpochEnded(step=938, epoch=1, loss=0.0969, wall_s=75.0),
-        evaluated(938),
-        MarginChanged(step=940, old=1.0, new=1.1),
-        LrChanged(step=941, old=1e-3, new=5e-4),
-        CheckpointSaved(step=942, path="checkpoints/step-00000942.safetensors", seconds=0.034, reason="asked"),
-        CommandRefused(step=943, command="set_margin", reason="margin must be a number"),
-        Warned(step=944, code="save_failed", message="disk full"),
-        PhaseChanged(step=944, phase="saving"),
-        Paused(step=945),
-        Resumed(step=945),
-        Diverged(step=950, reason="three steps", checkpoint="checkpoints/x"),
-        Finished(step=951, reason="steps", steps=951, wall_s=80.0, loss=0.06),
-        Stopped(step=951, reason="SIGINT", saved=True),
-        Failed(step=951, message="it broke"),
-    )
-    assert [(line.step, line.kind, line.text) for line in state.log] == [
-        (0, "phase", "reading fashion-mnist"),
-        (
-            0,
-            "run",
-            "started 20261123-101500-calm: fashion-mnist (found in /data), "
-            "315,010 parameters on cpu in fp32, 4,690 steps",
-        ),
-        (938, "epoch", "epoch 1 done, mean loss 0.0969, 1 min 15 s trained"),
-        (938, "scores", "test: rank-1 0.800  mAP 0.750  AUC 0.970  EER 0.080  d\u2032 2.50  on 2,000 images"),
-        (940, "margin", "margin 1.00 → 1.10"),
-        (941, "lr", "learning rate 0.001 → 5e-4"),
-        (942, "saved", "saved checkpoints/step-00000942.safetensors in 0.03 s (asked)"),
-        (943, "refused", "set margin refused: margin must be a number"),
-        (944, "warning", "disk full"),
-        (945, "paused", "paused"),
-        (945, "resumed", "resumed"),
-        (950, "error", "diverged: three steps; last good checkpoint checkpoints/x"),
-        (951, "end", "finished after 951 steps in 1 min 20 s, last epoch's mean loss 0.0600"),
-        (951, "end", "stopped by SIGINT, saved"),
-        (951, "error", "failed: it broke"),
-    ]
 
 
 def test_what_is_loaded_is_a_line_of_the_log_however_often_its_progress_is_told() -> None:

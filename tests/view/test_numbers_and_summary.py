@@ -120,6 +120,31 @@ def test_the_summary_reports_seen_and_unseen_and_what_the_validation_chose() -> 
     ]
 
 
+def test_the_summary_tells_the_protocol_and_how_far_the_scores_are_to_be_trusted() -> None:
+    whole = evaluated(
+        9,
+        split="unseen",
+        images=23_100,
+        queries=3366,
+        queries_without_match=2,
+        gallery=19_732,
+        protocol="query and gallery, other cameras only",
+        rank5=0.91,
+        rank10=math.nan,
+        minp=0.4,
+        tar_at_far=((0.01, 0.93), (0.001, 0.8), (0.0001, math.nan)),
+        intervals=(("rank1", (0.777, 0.831)), ("map", (0.7, 0.8)), ("auc", (0.96, 0.98)), ("minp", (math.nan,) * 2)),
+    )
+    rows = dict(summary_rows(fold(RunState(), [started(), whole])))
+    assert rows["retrieval"] == (
+        "rank-1 0.800 (0.78 to 0.83)  rank-5 0.910  mAP 0.750 (0.70 to 0.80)  mINP 0.400  (unseen, 3,368 queries in "
+        "19,732 images, query and gallery, other cameras only, 2 queries without a match, step 9)"
+    )
+    assert rows["verification"] == (
+        "AUC 0.970 (0.96 to 0.98)  EER 0.080 at threshold 0.430  d\u2032 2.50  TAR at FAR 0.930 at 0.01, 0.800 at 0.001"
+    )
+
+
 def test_the_work_does_not_grow_with_the_square_of_the_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     split = RunState.split
