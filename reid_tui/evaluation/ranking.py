@@ -93,7 +93,7 @@ def ranked_hits(
             None if cameras_N is None else cameras_N[rows_Q, None] == cameras_N[gallery_G],
             place_N[rows_Q],
         )
-        hits = _found(keys_QG)
+        hits = _found(keys_QG, go_on)
         del keys_QG
         yield hits
 
@@ -129,12 +129,14 @@ def _keys(distances_QG: Tensor, hits_QG: Tensor, own_camera_QG: Tensor | None, p
     return keys_QG
 
 
-def _found(keys_QG: Tensor) -> Hits:
+def _found(keys_QG: Tensor, go_on: Callable[[], None]) -> Hits:
     """Sort the keys where they lie, and look where the hits came to be."""
     if keys_QG.is_cuda:
         keys_QG = keys_QG.sort(dim=1).values
     else:
-        keys_QG.numpy().sort(axis=1)
+        for keys_G in keys_QG.numpy():
+            go_on()
+            keys_G.sort()
     keys_QG &= 1
     query_H, rank_H = keys_QG.nonzero().cpu().numpy().T
     return Hits(query_H, rank_H + 1)

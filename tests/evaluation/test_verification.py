@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from reid_tui.evaluation.labels import Labels
-from reid_tui.evaluation.verification import verification_pairs, verification_scores
+from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, JUNK, QUERY, Labels
+from reid_tui.evaluation.verification import tar_at_far, verification_pairs, verification_scores
 
+PINNED = (
+    ([1, 2, 1, 4, 0, 1, 4, 1, 4, 4], [3, 5, 3, 6, 6, 2, 2, 6, 7, 1]),
+    ([3, 2, 3, 6, 0, 4, 5, 3, 6, 3], [1, 5, 1, 4, 4, 5, 6, 2, 2, 4]),
+)
 LABELS = np.repeat(np.arange(10), 20)
 
 
@@ -93,6 +97,43 @@ def test_same_pairs_stay_within_the_only_camera() -> None:
     assert (first != second).all()
 
 
+def test_pairs_without_roles_are_these() -> None:
+    identities, cameras = np.array([2, 0, 1, 0, 2, 1, 2, 0]), np.array([0, 1, 0, 0, 1, 1, 0, 1])
+    for labels, expected in zip((Labels(identities), Labels(identities, cameras)), PINNED, strict=True):
+        first, second, _ = verification_pairs(labels, 10, seed=4)
+        assert (first.tolist(), second.tolist()) == expected
+
+
+def test_junk_is_in_no_pair_and_two_distractors_form_none() -> None:
+    identities = np.random.default_rng(0).choice([JUNK, DISTRACTOR, DISTRACTOR, 0, 1, 2], 400)
+    first, second, same = verification_pairs(Labels(identities), 4000, seed=1)
+    assert (identities[first] >= 0).all()
+    assert not (identities[second] == JUNK).any()
+    np.testing.assert_array_equal(identities[first] == identities[second], same)
+    assert set(identities[second][~same].tolist()) == {DISTRACTOR, 0, 1, 2}
+
+
+@pytest.mark.parametrize("with_cameras", [False, True])
+def test_with_roles_a_pair_is_a_query_and_an_image_of_the_gallery(with_cameras: bool) -> None:
+    generator = np.random.default_rng(0)
+    identities, cameras = generator.integers(0, 12, 300), generator.integers(0, 3, 300)
+    roles = generator.choice([QUERY, GALLERY, QUERY + GALLERY], 300).astype(np.int8)
+    labels = Labels(identities, cameras if with_cameras else None, roles)
+    first, second, same = verification_pairs(labels, 4000, seed=1)
+    assert (roles[first] & QUERY > 0).all()
+    assert (roles[second] & GALLERY > 0).all()
+    assert (first != second).all()
+    np.testing.assert_array_equal(identities[first] == identities[second], same)
+    assert same.sum() == 2000
+    assert (cameras[first] != cameras[second])[same].all() == with_cameras
+
+
+def test_a_query_that_is_not_in_the_gallery_is_no_hole_in_it() -> None:
+    labels = Labels(np.zeros(4, dtype=np.int64), None, np.array([GALLERY, GALLERY, QUERY, QUERY], dtype=np.int8))
+    first, second, _ = verification_pairs(labels, 200, seed=0)
+    assert set(zip(first.tolist(), second.tolist(), strict=True)) == {(2, 0), (2, 1), (3, 0), (3, 1)}
+
+
 @pytest.mark.parametrize(
     ("identities", "kinds"), [([4, 4, 4], {True}), ([0, 1, 2], {False}), ([3], set()), ([], set())]
 )
@@ -171,6 +212,38 @@ def test_equals_the_loops_in_any_order_and_scale(
     assert (moved.auc, moved.eer) == (scores.auc, scores.eer)
     assert moved.threshold == pytest.approx(scores.threshold * 2.0**power)
     assert moved.d_prime == pytest.approx(scores.d_prime, nan_ok=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_true_acceptances_equal_scikit_learn(seed: int, decimals: int) -> None:
+    distances, same = mixed(seed, 3000)
+    distances = distances.round(decimals)
+    accepted_wrong, accepted_right, _ = roc_curve(same, -distances, drop_intermediate=False)
+    for rate in (0.0, 1e-4, 1e-2, 0.05, 0.3, 1.0):
+        expected = accepted_right[accepted_wrong <= rate].max()
+        assert tar_at_far(np.sort(distances[same]), np.sort(distances[~same]), rate) == expected
+
+
+def test_true_acceptances_by_hand() -> None:
+    # At 1 % one of 100 may be accepted, at 29 % 29: their share is no larger, though 0.29 * 100 is below 29.
+    different = np.arange(100.0)
+    assert tar_at_far(np.array([0.5, 1.0, 2.0, 28.5]), different, 0.01) == 0.25
+    assert tar_at_far(np.array([0.5, 1.0, 28.5, 30.0]), different, 0.29) == 0.75
+    # Of those at one distance all are accepted or none.
+    assert tar_at_far(np.array([1.0, 3.0]), np.array([2.0, 2.0, 2.0, 5.0]), 0.5) == 0.5
+    assert tar_at_far(np.array([9.0]), different[:5], 1.0) == 1.0
+
+
+def test_rates_that_would_accept_fewer_than_ten_are_not_told() -> None:
+    distances, _ = mixed(0, 1100)
+    same = np.arange(1100) < 100
+    told = verification_scores(distances, same).tar_at_far
+    assert [far for far, _ in told] == [1e-2, 1e-3, 1e-4]
+    assert [math.isfinite(share) for _, share in told] == [True, False, False]
+    assert told[0][1] == tar_at_far(np.sort(distances[same]), np.sort(distances[~same]), 1e-2)
+    one_less = verification_scores(distances[:-1], same[:-1]).tar_at_far
+    assert all(math.isnan(share) for _, share in one_less)
 
 
 @pytest.mark.parametrize("kind", [True, False])
