@@ -17,7 +17,7 @@ from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
-from reid_tui.training.splits import chooses
+from reid_tui.training.splits import VALIDATION, chooses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,8 @@ class Scorer:
 
         def measured(split: _Split) -> _Measured | None:
             index = split.all() if everything else split.sample
-            return self._measured(network, split, index, margin, intervals=everything, go_on=go_on)
+            reported = everything and split.name != VALIDATION
+            return self._measured(network, split, index, margin, intervals=reported, go_on=go_on)
 
         evaluations = {}
         for split in self._others:

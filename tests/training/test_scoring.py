@@ -44,6 +44,9 @@ def test_every_split_at_every_evaluation_the_main_one_last_and_at_the_end_all_of
     sampled = [("validation", 12), ("seen", 12), ("unseen", 24)]
     whole = [("validation", 30), ("seen", 60), ("unseen", 30)]
     assert told == [(step, *split) for step in range(0, 25, 4) for split in sampled] + [(24, *split) for split in whole]
+    assert [bool(event.intervals) for event in rig.told(ev.Evaluated)[-3:]] == [False, True, True], (
+        "of what is reported"
+    )
     drawn = rig.told(ev.EmbeddingsReady) + rig.told(ev.DistancesReady)
     assert {event.split for event in drawn} == {"unseen"}
 
