@@ -26,7 +26,7 @@ from reid_tui.training.event_json import to_line
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary
-from reid_tui.view.text import amount, duration, fixed, rate
+from reid_tui.view.text import amount, done_of, duration, fixed, rate
 from reid_tui.view.wording import LogLine, last_words, log_line
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reid_tui.runs.replay import Replay
 
 PLAIN_EVERY_S: Final = 10.0
+LOADING_EVERY_S: Final = 5.0
 _SETTLE_S: Final = 1.0
 """That a terminal gets to take what is said last."""
 _BAR: Final = 6
@@ -70,18 +71,28 @@ class NoTalk:
 class PlainTalk:
     """A line per interval, per epoch and per event of note: for logs of jobs without a terminal."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._due = time.monotonic() + PLAIN_EVERY_S
+        self._clock = clock
+        self._due = clock() + PLAIN_EVERY_S
+        self._loading = ""
 
     def tell(self, event: ev.AnyEvent, state: RunState) -> None:
         """Print what is worth a line."""
+        line = _line(event)
         if isinstance(event, ev.Progress):
-            if time.monotonic() >= self._due:
-                self._due = time.monotonic() + PLAIN_EVERY_S
-                print_line(self._console, progress_text(event, state))
-        elif (line := _line(event)) is not None:
+            self._print_if_due(progress_text(event, state), PLAIN_EVERY_S)
+        elif isinstance(event, ev.PhaseChanged) and line is not None and line.text == self._loading and event.total:
+            self._print_if_due("  ".join((line.text, *done_of(event.done, event.total))), LOADING_EVERY_S)
+        elif line is not None:
+            if line.kind == "phase":
+                self._loading, self._due = line.text, self._clock() + LOADING_EVERY_S
             print_line(self._console, line.text, "" if line.kind in _QUIET else f"step {line.step}  ")
+
+    def _print_if_due(self, text: str, every_s: float) -> None:
+        if self._clock() >= self._due:
+            self._due = self._clock() + every_s
+            print_line(self._console, text)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -114,7 +125,9 @@ class BarTalk:
             print_line(self._console, line.text, f"{line.step:>6}  ")
         if isinstance(event, ev.PhaseChanged) and event.phase != "training":
             text = printable(event.detail) or f"{event.phase} …"
-            self._move(state, f"{_steps(state)}{text}", text)
+            done, share = done_of(event.done, event.total) if event.total else ("", "")
+            parts = (f"{_steps(state)}{text}", done, share), (text, share), (share or text,)
+            self._move(state, *("  ".join(filter(None, some)) for some in parts))
         elif ev.ends_run(event):
             text = state.badge.lower()
             self._move(state, f"{_steps(state)}{text}", text)
@@ -126,8 +139,9 @@ class BarTalk:
         numbers = next((text for text in texts if cell_len(text) <= room), texts[-1])
         if self._task is None:
             self._task = self._bar.add_task(label, total=None, numbers=numbers)
-        total = state.total_steps or None  # a bar that swings to and fro while the data is fetched
-        self._bar.update(self._task, description=label, total=total, completed=state.step, numbers=numbers)
+        # A bar without a total swings to and fro.
+        completed, total = (state.done, state.total) if state.total else (state.step, state.total_steps or None)
+        self._bar.update(self._task, description=label, total=total, completed=completed, numbers=numbers)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

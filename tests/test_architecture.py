@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reid_tui"
-LIGHT = {f"reid_tui.training.{name}" for name in ("events", "event_json", "commands", "channels")}
+LIGHT = {f"reid_tui.training.{name}" for name in ("events", "event_json", "commands", "channels", "splits")}
 ORDER = (
     ("__main__",),
     ("cli",),

@@ -30,6 +30,7 @@ from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests, weights_sha256
 from reid_tui.training.learner import Learner
 from tests.test_headless import lines_of, start_until_step, train
+from tests.training.small import divided_dataset
 
 Orders = dict[int, list[cmd.Command]]
 SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 16, "seed": 3}
@@ -127,6 +128,18 @@ def test_a_run_that_was_turned_stopped_and_resumed(steered: Path, say: Say) -> N
     assert sorted(two) == list(range(1, STEPS + 1))
     config = json.loads((locate_run("run-replay", steered) / "config.json").read_text())
     assert config["asked"]["replay"] == str(locate_run("run", steered))
+
+
+def test_a_run_whose_best_a_validation_chooses(tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "load", lambda *_: divided_dataset())
+    assert isinstance(go(tmp_path, {13: [cmd.SetMargin(1.5), cmd.Stop()]}), ev.Stopped)
+    assert isinstance(go(tmp_path, {}, resume="run"), ev.Finished)
+    assert say()[0] == 0
+    one, two = (
+        {(e.step, e.split, e.images): e.map for e in told(tmp_path, run, ev.Evaluated)} for run in ("run", "run-replay")
+    )
+    assert one == two
+    assert {split for _, split, _ in one} == {"validation", "seen", "unseen"}
 
 
 def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:

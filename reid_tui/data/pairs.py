@@ -41,7 +41,8 @@ def draw_epoch(identities_N: IntArray, seed: int, epoch: int) -> EpochPairs:
 
     Every image is once the first of a pair, in random order. Its partner shows with probability 1/2 the same identity
     (uniform over that identity's images, the image itself among them), else another one (uniform over the other
-    identities, then uniform over that identity's images).
+    identities, then uniform over that identity's images). An identity's only image always gets another one: beside
+    itself it would show nothing.
 
     Args:
         identities_N: (N,) int64 >= 0; labels that do not occur are no identities.
@@ -70,6 +71,7 @@ def draw_epoch(identities_N: IntArray, seed: int, epoch: int) -> EpochPairs:
     first_P = rng.permutation(images)
     same_P = rng.random(images) < 0.5
     own_P = np.searchsorted(present, identities_N[first_P])
+    same_P &= counts_K[own_P] > 1
     drawn_P = rng.integers(0, len(present) - 1, size=images)
     identity_P = np.where(same_P, own_P, drawn_P + (drawn_P >= own_P))
     second_P = grouped_N[starts_K[identity_P] + rng.integers(0, counts_K[identity_P])]

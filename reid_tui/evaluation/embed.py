@@ -30,9 +30,9 @@ def embed(model: nn.Module, images_NCHW: Tensor, *, batch: int = 256, prepare: C
 
     Args:
         model: maps a prepared batch to (n, D).
-        images_NCHW: (N, C, H, W) uint8, on any device.
+        images_NCHW: (N, C, H, W) uint8, on any device; or whatever stands for N images, such as their places.
         batch: images in one forward, >= 1.
-        prepare: turns a uint8 batch into what the model takes; it may move it to another device.
+        prepare: turns a part of them into what the model takes; it may move it to another device.
 
     Returns:
         (N, D) float32, where the model put it.

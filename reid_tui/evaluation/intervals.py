@@ -116,7 +116,7 @@ class _Curve:
         low_B, high_B = np.zeros_like(draw_B), np.full_like(draw_B, len(self._kept_U) - 1)
         while (low_B < high_B).any():
             middle_B = (low_B + high_B) // 2
-            beyond_B = rates(middle_B)[1] >= 0
+            beyond_B = ~(rates(middle_B)[1] < 0)  # a draw without pairs of a kind, NaN, ends at the first one
             low_B, high_B = np.where(beyond_B, low_B, middle_B + 1), np.where(beyond_B, middle_B, high_B)
         accepted_B, gap_B = rates(low_B)
         accepted_before_B, gap_before_B = (

@@ -11,6 +11,7 @@ from rich.text import Text
 from reid_tui.runs.checkpoints import CHEAP
 from reid_tui.runs.table import age, encoded, or_nan, print_rows, size
 from reid_tui.text import printable
+from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import UNKNOWN, count, fixed
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def print_checkpoints(console: Console, found: Sequence[SavedCheckpoint]) -> Non
     """Print the table, and what it takes to read it."""
     print_rows(console, [_cells(item) for item in found], COLUMNS, _DROPPED, _LEFT)
     notes = [f"step {item.step}: {printable(item.why, 300)}" for item in found if item.state == "damaged"]
+    if any(item.split == VALIDATION for item in found):
+        notes.append("mAP and rank-1 are of the validation, which chooses the best; the run reports on other images")
     if any(item.checked == "size" for item in found):
         notes.append(f"of files above {size(CHEAP)} the size was checked, not the content")
     for note in notes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from reid_tui.errors import CheckpointError
 from reid_tui.runs.log_end import HEAD, number, open_regular, parsed, whole
 from reid_tui.training.saved import good, in_order, step_of, verified
+from reid_tui.training.splits import chooses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +45,11 @@ class SavedCheckpoint:
     loss: float | None
     """Of the pairs that come next, by these weights."""
     map: float | None
-    """By the evaluation at this very step: the one before it was saved, else one that the log tells of."""
+    """Of the split that chooses, by the evaluation at this very step: before it was saved, else told by the log."""
     rank1: float | None
     """By the same."""
+    split: str = ""
+    """Which split that is; empty where nothing was scored, and where an older manifest does not say."""
     asked: bool
     """A person asked for it: it is never removed."""
     best: bool = False
@@ -57,7 +60,7 @@ class SavedCheckpoint:
     """It lies ahead of where the run has gone on from an earlier one."""
 
 
-_Scores = tuple[float | None, float | None]
+_Scores = tuple[float | None, float | None, str]
 
 
 def can_go_on(run: RunDirectory) -> bool:
@@ -95,7 +98,9 @@ def _described(path: Path, manifest: Manifest | None, fault: str, told: dict[int
     tensors = path.with_suffix(".safetensors")
     state = manifest.state if manifest else None
     ruined = manifest is not None and not manifest.good
-    map_, rank1 = (state.map, state.rank1) if state and state.map is not None else told.get(step_of(path), (None, None))
+    map_, rank1, split = told.get(step_of(path), (None, None, ""))
+    if state and state.map is not None:
+        map_, rank1, split = state.map, state.rank1, state.split
     return SavedCheckpoint(
         path=tensors,
         step=step_of(path),
@@ -108,19 +113,21 @@ def _described(path: Path, manifest: Manifest | None, fault: str, told: dict[int
         loss=state.loss if state else None,
         map=map_,
         rank1=rank1,
+        split=split,
         asked=manifest is not None and manifest.keep,
     )
 
 
 def _scores(log: Path) -> dict[int, _Scores]:
-    """By step the mAP and rank-1 that the log tells; the later line counts."""
-    found: dict[int, _Scores] = {}
+    """By step the mAP and rank-1 that the log tells of the split that chooses; the later line counts."""
+    found: dict[int, dict[str, _Scores]] = {}
     with contextlib.suppress(OSError), os.fdopen(open_regular(log), "rb") as lines:
         while line := lines.readline(HEAD):
             event = parsed(line) if line.startswith(_EVALUATED) else None
             if event and (step := whole(event.get("step"))) is not None:
-                found[step] = number(event.get("map")), number(event.get("rank1"))
-    return found
+                split = str(event.get("split", ""))
+                found.setdefault(step, {})[split] = number(event.get("map")), number(event.get("rank1")), split
+    return {step: by_split[chooses(by_split)] for step, by_split in found.items()}
 
 
 def _stat(path: Path) -> tuple[float | None, int]:

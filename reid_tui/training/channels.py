@@ -21,8 +21,8 @@ PROGRESS_KEPT: Final = 8192
 class EventBox:
     """Events on their way to a reader that may be slow, stopped or gone.
 
-    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots and of
-    phases only the newest stays. Everything else is kept: a run has few of it.
+    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots, of
+    phases and of one thing's being loaded only the newest stays. Everything else is kept: a run has few of it.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,8 @@ class EventBox:
                         self._progress = [*self._progress[:-1:2], newest]
                 case EmbeddingsReady() | DistancesReady() | PhaseChanged(phase="training" | "evaluating" | "saving"):
                     self._newest[type(event)] = event
+                case PhaseChanged(total=total) if total and self._kept and _same_work(self._kept[-1], event):
+                    self._kept[-1] = event
                 case _:
                     self._kept.append(event)
 
@@ -52,6 +54,10 @@ class EventBox:
             self._progress, self._kept, self._newest = [], [], {}
         taken.sort(key=lambda event: event.seq)
         return taken
+
+
+def _same_work(one: AnyEvent, other: PhaseChanged) -> bool:
+    return isinstance(one, PhaseChanged) and (one.phase, one.detail) == (other.phase, other.detail)
 
 
 class Order(NamedTuple):

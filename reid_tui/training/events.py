@@ -130,6 +130,7 @@ class Evaluated(Event):
 
     epoch: int
     split: str
+    """unseen | test | seen | validation"""
     images: int
     rank1: float
     map: float

@@ -22,6 +22,7 @@ from reid_tui.learning.networks import build_network, to_input
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from reid_tui.config import RunConfig
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from reid_tui.data.pairs import EpochPairs
 
 ADAM_STATE: Final = ("step", "exp_avg", "exp_avg_sq")
+
+
+def _first_times(index: IntArray) -> NDArray[np.bool_]:
+    """(n,) True where an image has not stood before."""
+    first: NDArray[np.bool_] = np.zeros(len(index), np.bool_)
+    first[np.unique(index, return_index=True)[1]] = True
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Learner:
         self._autocast = config.precision == "bf16"
         self._images = PlacedImages(train, device)
         self._identities_N = train.identities
+        self._alone_N = np.bincount(train.identities)[train.identities] == 1
         channels, height, width = train.shape
         self._build = functools.partial(
             build_network, config.model, channels, height, width, config.embedding_dim, config.seed
@@ -121,6 +130,8 @@ class Learner:
     def loss(self, pairs: EpochPairs) -> Tensor:
         """Loss of a batch, with its graph: of its P pairs, or of all pairs among their 2P images.
 
+        Among these an image may stand twice, and makes a same pair with itself; an identity's only image stands once.
+
         One forward over both halves is the Siamese network: its two branches share their weights.
 
         Args:
@@ -130,6 +141,8 @@ class Learner:
             () float32.
         """
         index = np.concatenate([pairs.first_P, pairs.second_P])
+        if self._all_pairs:
+            index = index[_first_times(index) | ~self._alone_N[index]]
         batch = self._images.batch(index)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
             points_ND = self.network(to_input(batch))

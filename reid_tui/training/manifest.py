@@ -63,9 +63,11 @@ class TrainingState:
     """By now; steps whose loss has exploded count here too."""
     wall_s: float
     map: float | None
-    """mAP of the last evaluation at this step, for keeping the best."""
+    """mAP of the last evaluation at this step, of the split that chooses the best."""
     rank1: float | None = None
     """Of the same evaluation."""
+    split: str = ""
+    """That split; empty where nothing was scored, and in older manifests."""
     loss: float | None = None
     """Of the pairs that come next, by these very weights; the largest float32 where a number is not finite."""
     rewinds: int = 0
@@ -204,6 +206,7 @@ _CHECKS: Final[dict[str, tuple[type, ...]]] = {
     "float": (float, int),
     "float | None": (float, int, type(None)),
     "str": (str,),
+    "str | None": (str, type(None)),
     "bool": (bool,),
     "TrainingState": (dict,),
     "RunConfig": (dict,),

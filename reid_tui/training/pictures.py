@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
 
 if TYPE_CHECKING:
+    from reid_tui.evaluation.evaluate import Evaluation
     from reid_tui.training.scoring import Picture
 
 
-def scores_of(picture: Picture, *, step: int, epoch: int, split: str) -> Evaluated:
+def scores_of(evaluation: Evaluation, *, step: int, epoch: int, split: str) -> Evaluated:
     """Its numbers."""
-    return Evaluated(step=step, epoch=epoch, split=split, **dataclasses.asdict(picture.evaluation.scores))
+    return Evaluated(step=step, epoch=epoch, split=split, **dataclasses.asdict(evaluation.scores))
 
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:

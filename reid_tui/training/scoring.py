@@ -1,4 +1,4 @@
-"""What a run is scored on: a fixed sample of the test images, and all of them at the end.
+"""What a run is scored on: a fixed sample of each split's images, and all of them at the end.
 
 Legend: N images, D embedding dimensions.
 """
@@ -6,16 +6,18 @@ Legend: N images, D embedding dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import torch
 
-from reid_tui.data.sample import balanced_sample
+from reid_tui.data.sample import balanced_sample, retrieval_sample
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
+from reid_tui.training.splits import VALIDATION, chooses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
-    from reid_tui.data.dataset import Dataset
+    from reid_tui.data.dataset import Dataset, ImageSet
     from reid_tui.evaluation.evaluate import Evaluation
+    from reid_tui.evaluation.labels import Labels
     from reid_tui.training.events import FloatArray, IntArray
 
 EVALUATION_SEED: Final = 0
@@ -53,32 +56,80 @@ def map_interval(batch_size: int, total_steps: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A scored set of embeddings, ready to be shown."""
+    """A scored set of embeddings, ready to be shown. Distractors are no points."""
 
     points: FloatArray
     """(N, 2) read-only."""
     identities: IntArray
-    """(N,) read-only."""
+    """(N,) read-only, >= 0."""
     evaluation: Evaluation
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What one moment's network is worth on every split."""
+
+    evaluations: dict[str, Evaluation]
+    """By split, the main one last."""
+    picture: Picture
+    """Of the main one."""
+
+
+class _Measured(NamedTuple):
+    embeddings_ND: Tensor
+    labels: Labels
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Split:
+    name: str
+    images: ImageSet
+    sample: IntArray
+    """(n,) places of the images that are scored during the run."""
+
+    @classmethod
+    def of(cls, name: str, images: ImageSet, count: int) -> _Split:
+        """With a sample of at most `count` images, also where no query has a match."""
+        sample = retrieval_sample(images.labels, count, EVALUATION_SEED)
+        some = (images.identities[sample] >= 0).any()
+        return cls(name, images, sample if some else np.flatnonzero(images.identities >= 0)[:count])
+
+    def all(self) -> IntArray:
+        """(N,) places of all images, where none has a role those that a smaller sample takes first."""
+        labels = self.images.labels
+        if labels.roles_N is None:
+            return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
+        return np.arange(len(labels))
+
+
 class Scorer:
-    """Scores a network on the test images. Keeps nothing of the training but the map's axes."""
+    """Scores a network on the test images, and on those of a validation. Keeps nothing of the training but the axes."""
 
     def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device) -> None:
-        """Fix the sample.
+        """Fix the samples. Each of the other splits costs at most half of what the main one does.
 
         Args:
-            dataset: its test images are scored.
+            dataset: its test and validation images are scored.
             config: of the run.
             device: where the network is.
         """
-        self.split = "unseen" if dataset.unseen else "test"
-        self._test = dataset.test
+        main = "unseen" if dataset.unseen else "test"
+        others = {"validation": dataset.validation, "seen": dataset.seen}
+        self._others = [
+            _Split.of(name, images, config.eval_images // 2) for name, images in others.items() if images is not None
+        ]
+        self._main = _Split.of(main, dataset.test, config.eval_images)
+        self.choosing = chooses(split.name for split in (*self._others, self._main))
+        """The split whose mAP says which checkpoint is the best."""
         self._device = device
-        self._sample = balanced_sample(dataset.test.identities, config.eval_images, EVALUATION_SEED)
         self._dim = config.embedding_dim
         self._projection = Projection(config.embedding_dim)
+
+    @property
+    def split(self) -> str:
+        """The main one: that of the map and the histogram."""
+        return self._main.name
 
     def tensors(self) -> dict[str, Tensor]:
         """The map's axes, for a checkpoint; none before the first snapshot, and none where D is 2."""
@@ -106,43 +157,54 @@ class Scorer:
 
     def snapshot(self, network: nn.Module, margin: float) -> Picture | None:
         """A quick look at the first images of the sample; None where embeddings have no usable distances."""
-        return self._picture(network, self._sample[:MAP_IMAGES], margin, MAP_PAIRS)
+        measured = self._measured(network, self._main, self._main.sample[:MAP_IMAGES], margin, MAP_PAIRS)
+        return None if measured is None else self._picture(measured)
 
     def evaluate(
         self, network: nn.Module, margin: float, *, everything: bool = False, go_on: Callable[[], None] = lambda: None
-    ) -> Picture | None:
-        """Score the sample, or all test images; None where embeddings have no usable distances.
+    ) -> Scored | None:
+        """Score the sample of every split, or all its images; None where embeddings have no usable distances.
 
         Args:
             network: scored as it is.
             margin: in units of distance.
-            everything: all test images.
+            everything: all images.
             go_on: called every fraction of a second; what it raises ends the work and leaves the scorer as it was.
         """
-        if everything:
-            index = balanced_sample(self._test.identities, len(self._test), EVALUATION_SEED)
-            return self._picture(network, index, margin, intervals=True, go_on=go_on)
-        return self._picture(network, self._sample, margin, go_on=go_on)
 
-    def _picture(
+        def measured(split: _Split) -> _Measured | None:
+            index = split.all() if everything else split.sample
+            reported = everything and split.name != VALIDATION
+            return self._measured(network, split, index, margin, intervals=reported, go_on=go_on)
+
+        evaluations = {}
+        for split in self._others:
+            if (other := measured(split)) is None:
+                return None
+            evaluations[split.name] = other.evaluation
+        if (main := measured(self._main)) is None:
+            return None
+        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main))
+
+    def _measured(
         self,
         network: nn.Module,
+        split: _Split,
         index: IntArray,
         margin: float,
         pairs: int = PAIRS,
         *,
         intervals: bool = False,
         go_on: Callable[[], None] = lambda: None,
-    ) -> Picture | None:
+    ) -> _Measured | None:
         def prepare(part: Tensor) -> Tensor:
             go_on()
-            return to_input(part.to(self._device))
+            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
 
-        embeddings_ND = embed(network, torch.from_numpy(self._test.take(index)), prepare=prepare).cpu()
+        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare).cpu()
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
-        labels = self._test.labels.of(index)
-        labels.identities_N.flags.writeable = False
+        labels = split.images.labels.of(index)
         evaluation = evaluate(
             embeddings_ND,
             labels,
@@ -152,4 +214,11 @@ class Scorer:
             intervals=intervals,
             go_on=go_on,
         )
-        return Picture(self._projection.points(embeddings_ND), labels.identities_N, evaluation)
+        return _Measured(embeddings_ND, labels, evaluation)
+
+    def _picture(self, measured: _Measured) -> Picture:
+        shown = measured.labels.identities_N >= 0
+        identities = measured.labels.identities_N[shown]
+        identities.flags.writeable = False
+        points = self._projection.points(measured.embeddings_ND[torch.from_numpy(shown)])
+        return Picture(points, identities, measured.evaluation)

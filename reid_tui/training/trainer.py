@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reid_tui.training.channels import CommandBox
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
-    from reid_tui.training.scoring import Picture, Scorer
+    from reid_tui.training.scoring import Picture, Scored, Scorer
 
 RUINED_TO_DIVERGE: Final = 3
 PROGRESS_LINES: Final = 20_000
@@ -70,7 +70,7 @@ class Trainer:
             config: resolved; of the run, also after a resume.
             dataset: trained and tested on.
             learner: network and optimiser.
-            scorer: of the test images.
+            scorer: of the images that are not trained on.
             keeper: of checkpoints and snapshots.
             emit: gets every event, in this thread.
             inbox: read between two steps.
@@ -93,14 +93,13 @@ class Trainer:
         self._map_every = map_interval(config.batch_size, self._total)
         self._progress_every = max(1, self._total // PROGRESS_LINES)
         self._step = 0
-        self._epoch_loss_sum = 0.0
-        self._epoch_pairs = 0
+        self._epoch_loss_sum, self._epoch_pairs = 0.0, 0
         self._epoch_loss = math.nan
         self._pairs_seen = 0
         self._skipped = 0
         self._ruined_in_row = 0
         self._scores: tuple[float, float | None] | None = None
-        """mAP and rank-1 of this very step."""
+        """mAP and rank-1 of this very step, of the split that chooses."""
         self._rewinds = 0
         self._went_back = False
         """To another checkpoint than the newest one, before it was opened."""
@@ -151,6 +150,7 @@ class Trainer:
             wall_s=self._watch.seconds,
             map=map_,
             rank1=rank1,
+            split="" if map_ is None else self._scorer.choosing,
             loss=self._learner.loss_ahead(self._next_pairs()),
             rewinds=self._rewinds,
         )
@@ -244,18 +244,17 @@ class Trainer:
         return self._epoch_loss_sum / self._epoch_pairs if self._epoch_pairs else self._epoch_loss
 
     def evaluate(self, *, everything: bool = False) -> None:
-        """Score the sample, or all test images, and show both. A Stop that comes meanwhile breaks it off."""
+        """Score the sample of every split, or all images, and show both. A Stop that comes meanwhile breaks it off."""
         self._phase("evaluating", "all test images" if everything else "")
         try:
-            picture = self._scorer.evaluate(
-                self._learner.network, self._learner.margin, everything=everything, go_on=self._go_on
-            )
+            network, margin = self._learner.network, self._learner.margin
+            scored = self._scorer.evaluate(network, margin, everything=everything, go_on=self._go_on)
         except BrokenOffError:
             pass
         else:
-            self._show(picture)
-            if picture is not None:
-                self._tell_scores(picture, everything=everything)
+            self._show(None if scored is None else scored.picture)
+            if scored is not None:
+                self._tell_scores(scored, everything=everything)
         self._phase("training")
 
     def _go_on(self) -> None:
@@ -263,11 +262,12 @@ class Trainer:
         if self._inbox.told_to_stop:
             raise BrokenOffError
 
-    def _tell_scores(self, picture: Picture, *, everything: bool) -> None:
-        event = scores_of(picture, step=self._step, epoch=self._epoch_now(), split=self._scorer.split)
-        if not everything and math.isfinite(event.map):
-            self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
-        self._emit(event)
+    def _tell_scores(self, scored: Scored, *, everything: bool) -> None:
+        for split, evaluation in scored.evaluations.items():
+            event = scores_of(evaluation, step=self._step, epoch=self._epoch_now(), split=split)
+            if split == self._scorer.choosing and not everything and math.isfinite(event.map):
+                self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
+            self._emit(event)
 
     def _show(self, picture: Picture | None) -> None:
         if picture is None:

@@ -58,14 +58,21 @@ def fold(state: RunState, events: Iterable[AnyEvent]) -> RunState:
         if type(event) is Progress:
             losses.append(event)
             continue
-        state, losses = _with_progress(state, losses), []
-        state = _folded(state, event)
-        if (line := log_line(event)) is not None:
+        before, losses = _with_progress(state, losses), []
+        state = _folded(before, event)
+        if (line := log_line(event)) is not None and not _goes_on(event, before):
             lines.append(line)
     state = _with_progress(state, losses)
     if lines:
         state = replace(state, log=(*state.log, *lines)[-MAX_LOG:], log_count=state.log_count + len(lines))
     return state
+
+
+def _goes_on(event: AnyEvent, before: RunState) -> bool:
+    """Whether it tells of more done of the very thing that was being done."""
+    if not isinstance(event, PhaseChanged) or not event.total:
+        return False
+    return (event.phase, cleaned(event).detail) == (before.phase, before.detail)
 
 
 def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
@@ -96,7 +103,12 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
     change: dict[str, Any]
     match event:
         case PhaseChanged():
-            change = {"phase": event.phase, "detail": cleaned(event).detail}
+            change = {
+                "phase": event.phase,
+                "detail": cleaned(event).detail,
+                "done": event.done,
+                "total": event.total,
+            }
         case RunStarted():
             return _with_start(state, cleaned(event))
         case EpochEnded():
@@ -141,7 +153,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
 def _with_start(state: RunState, event: RunStarted) -> RunState:
     """A start at step 0 is a new run; a later one continues what was replayed."""
     before = state if event.step else RunState(log=state.log, log_count=state.log_count)
-    begun = replace(before, detail="", paused=False, ended=None, started=event, pairs_per_s=math.nan)
+    begun = replace(before, detail="", done=0, total=0, paused=False, ended=None, started=event, pairs_per_s=math.nan)
     return _back_at(begun, event)
 
 

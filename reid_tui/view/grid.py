@@ -17,7 +17,7 @@ _TO_ASCII: Final = str.maketrans(
         **dict.fromkeys("│┊", "|"),
         **dict.fromkeys("└┬┴┼┤├", "+"),
         **dict.fromkeys("─\u2013\u2212", "-"),
-        **dict.fromkeys("·…", "."),
+        **dict.fromkeys("·…╴", "."),
         "█": "#",
         "●": "*",
         "→": ">",

@@ -147,7 +147,7 @@ class History:
 
     def with_evaluation(self, evaluated: Evaluated) -> History:
         """Append the scores of one split."""
-        return replace(self, evaluations=_bounded((*self.evaluations, evaluated)))
+        return replace(self, evaluations=_thinned((*self.evaluations, evaluated)))
 
     def with_mark(self, mark: Mark) -> History:
         """Append a change. Several of one kind at one step, as while paused, become one; there and back, none."""
@@ -225,6 +225,17 @@ def _starts_bucket(steps: StepArray, before: int, resolution: int) -> NDArray[np
 def _bounded(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     """Every second item once there are too many; the first and the last two stay."""
     return items if len(items) <= MAX_RARE else items[:-2:2] + items[-2:]
+
+
+def _thinned(items: tuple[Evaluated, ...]) -> tuple[Evaluated, ...]:
+    """As `_bounded`, for each split by itself: they take turns, and every second item may be all of one."""
+    if len(items) <= MAX_RARE:
+        return items
+    by_split: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        by_split.setdefault(item.split, []).append(index)
+    kept = [index for own in by_split.values() for index in (*own[:-2:2], *own[-2:])]
+    return tuple(items[index] for index in sorted(kept))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, UNKNOWN, amount, count, fixed, plain, rate, signed
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ _SCORES: Final = (
 )
 
 
+_BESIDE: Final = (
+    ("seen", "rank1", "rank-1 seen"),
+    ("seen", "map", "mAP seen"),
+    (VALIDATION, "map", "mAP valid."),
+)
+"""Scores of other splits: split, field and label. That of the validation chooses the best checkpoint."""
+
+
 def number_rows(state: RunState) -> list[NumberRow]:
     """The rows of the panel, top to bottom.
 
@@ -54,7 +63,7 @@ def number_rows(state: RunState) -> list[NumberRow]:
         _loss_row(state),
         NumberRow("margin", amount(state.margin), signed(state.margin - state.scored_margin, 2)),
         _lr_row(state),
-        *(_score_row(score, state.scores, state.scores_before) for score in _SCORES),
+        *_score_rows(state),
         NumberRow("steps", f"{count(state.step)} / {count(state.total_steps)}" if state.total_steps else UNKNOWN),
         NumberRow("pairs seen", count(state.pairs_seen)),
         NumberRow("pairs/s", rate(state.pairs_per_s)),
@@ -69,7 +78,20 @@ def trend(change: float, *, lower_is_better: bool = False, places: int = 3) -> T
     return "good" if (change < 0) == lower_is_better else "bad"
 
 
-def _score_row(score: _Score, now: Evaluated | None, before: Evaluated | None) -> NumberRow:
+def _score_rows(state: RunState) -> list[NumberRow]:
+    """Of the main split; below a score that of the other ones, where it tells more."""
+    main = state.scores
+    rows = [_score_row(score, state, main) for score in _SCORES]
+    for split, field, label in reversed(_BESIDE):
+        scores = state.scores_of(split)
+        if scores is not None and scores is not main:
+            place = next(index for index, score in enumerate(_SCORES) if score.field == field)
+            rows.insert(place + 1, replace(_score_row(_SCORES[place], state, scores), label=label))
+    return rows
+
+
+def _score_row(score: _Score, state: RunState, now: Evaluated | None) -> NumberRow:
+    before = None if now is None else state.scores_before(now)
     value = math.nan if now is None else float(getattr(now, score.field))
     change = math.nan if before is None else value - float(getattr(before, score.field))
     better = trend(change, lower_is_better=score.lower_is_better, places=score.places)

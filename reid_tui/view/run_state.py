@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from reid_tui.training.events import Failed, Finished, Lost, Stopped
+from reid_tui.training.splits import chooses, main_split
 from reid_tui.view.history import History
 from reid_tui.view.text import fixed
 
@@ -33,7 +34,6 @@ _BADGES: Final[dict[Phase, Badge]] = {
     "evaluating": "EVALUATING",
     "saving": "SAVING",
 }
-_SPLITS_BY_WORTH: Final = ("unseen", "test", "seen")
 
 
 class WayBack(NamedTuple):
@@ -50,6 +50,9 @@ class RunState:
     phase: Phase = "importing"
     detail: str = ""
     """What the trainer is doing, as a sentence."""
+    done: int = 0
+    total: int = 0
+    """How much of that is done, of how much; 0 where that is not known."""
     paused: bool = False
     diverged: Diverged | None = None
     ended: Failed | Stopped | Finished | Lost | None = None
@@ -127,31 +130,32 @@ class RunState:
 
     @property
     def split(self) -> str:
-        """The split whose scores count most among those evaluated: unseen, test, seen, or else the newest."""
-        splits = {item.split for item in self.history.evaluations}
-        named = [split for split in _SPLITS_BY_WORTH if split in splits]
-        return named[0] if named else self.history.evaluations[-1].split if splits else "test"
+        """The split whose scores count most among those evaluated."""
+        return main_split(item.split for item in self.history.evaluations)
 
     @property
     def scores(self) -> Evaluated | None:
         """The newest scores of `split`."""
-        split = self.split
+        return self.scores_of(self.split)
+
+    def scores_of(self, split: str) -> Evaluated | None:
+        """The newest scores of a split."""
         return next((item for item in reversed(self.history.evaluations) if item.split == split), None)
 
-    @property
-    def scores_before(self) -> Evaluated | None:
-        """The scores of `split` before the newest, on as many images: of others the difference tells no change."""
-        if (newest := self.scores) is None:
-            return None
+    def scores_before(self, newest: Evaluated) -> Evaluated | None:
+        """The scores of its split before the newest, on as many images: of others the difference tells no change."""
         items = [e for e in self.history.evaluations if e.split == newest.split and e.images == newest.images]
         return items[-2] if len(items) > 1 else None
 
     @property
     def best(self) -> Evaluated | None:
-        """The evaluation of `split` with the highest mAP."""
-        split = self.split
-        items = [item for item in self.history.evaluations if item.split == split and math.isfinite(item.map)]
-        return max(items, key=lambda item: item.map, default=None)
+        """The evaluation with the highest mAP, of the split that chooses the best checkpoint."""
+        return max(self._choosing, key=lambda item: item.map, default=None)
+
+    @property
+    def _choosing(self) -> list[Evaluated]:
+        split = chooses(item.split for item in self.history.evaluations)
+        return [item for item in self.history.evaluations if item.split == split and math.isfinite(item.map)]
 
     @property
     def ways_back(self) -> tuple[WayBack, ...]:
@@ -159,7 +163,7 @@ class RunState:
         earlier = [saved.step for saved in self.checkpoints if saved.step < self.step]
         if not earlier:
             return (WayBack(0, "the beginning"),) if self.step else ()
-        scores = {item.step: item.map for item in self.history.evaluations if math.isfinite(item.map)}
+        scores = {item.step: item.map for item in self._choosing}
         best = max((step for step in reversed(earlier) if step in scores), key=lambda step: scores[step], default=None)
         ways = [WayBack(earlier[-1], "the newest good checkpoint")]
         if best is not None and best != earlier[-1]:

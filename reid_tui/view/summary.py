@@ -11,8 +11,9 @@ from rich.text import Text
 from reid_tui.console import print_line
 from reid_tui.text import printable
 from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
+from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
-from reid_tui.view.wording import LONGEST
+from reid_tui.view.wording import LONGEST, scored_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 _SHOWN_CHANGES: Final = 8
 _COPIED: Final = ("ended", "checkpoint", "run", "to go on")
 """Rows with paths and commands: where they are too long the terminal breaks them, and copying them gives them whole."""
+
+_RETRIEVAL: Final = (
+    ("rank-1", "rank1"),
+    ("rank-5", "rank5"),
+    ("rank-10", "rank10"),
+    ("mAP", "map"),
+    ("mINP", "minp"),
+)
+_ALWAYS: Final = ("rank1", "map")
+"""Older logs do not have the others."""
 
 
 def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -> list[tuple[str, str]]:
@@ -47,7 +58,8 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
         )
     rows.append(("loss", _loss(state)))
     for scores in _newest_per_split(state):
-        rows += _score_rows(scores, state)
+        rows += _score_rows(scores)
+    rows.append(("best mAP", _best(state)))
     rows.append(("margin", _changes(state.margin_changes, state.margin, amount)))
     turned = tuple(mark for mark in state.history.marks if mark.kind == "lr")
     rows.append(("learning rate", _changes(turned, state.lr, plain) if turned else ""))
@@ -112,26 +124,45 @@ def _loss(state: RunState) -> str:
 
 
 def _newest_per_split(state: RunState) -> list[Evaluated]:
-    newest = {item.split: item for item in state.history.evaluations}
+    """The main one first; the validation reports nothing."""
+    newest = {item.split: item for item in state.history.evaluations if item.split != VALIDATION}
     return sorted(newest.values(), key=lambda item: item.split != state.split)
 
 
-def _score_rows(scores: Evaluated, state: RunState) -> list[tuple[str, str]]:
-    where = f"{scores.split}, {count(scores.images)} images, step {count(scores.step)}"
-    rows = [
-        (
-            "retrieval",
-            f"rank-1 {fixed(scores.rank1, 3)}  mAP {fixed(scores.map, 3)}  ({where})",
-        ),
-        (
-            "verification",
-            f"AUC {fixed(scores.auc, 3)}  EER {fixed(scores.eer, 3)} at threshold {fixed(scores.threshold, 3)}"
-            f"  {D_PRIME} {fixed(scores.d_prime, 2)}",
-        ),
+def _score_rows(scores: Evaluated) -> list[tuple[str, str]]:
+    found = [
+        f"{label} {_with_interval(scores, field)}"
+        for label, field in _RETRIEVAL
+        if field in _ALWAYS or math.isfinite(getattr(scores, field))
     ]
-    if scores.split == state.split and (best := state.best) and best.map > scores.map:
-        rows.append(("best mAP", f"{fixed(best.map, 3)} at step {count(best.step)}, {count(best.images)} images"))
-    return rows
+    where = f"({scores.split}, {scored_on(scores)}, step {count(scores.step)})"
+    rates = [f"{fixed(tar, 3)} at {plain(far)}" for far, tar in scores.tar_at_far if math.isfinite(tar)]
+    told = [
+        f"AUC {_with_interval(scores, 'auc')}",
+        f"EER {_with_interval(scores, 'eer')} at threshold {fixed(scores.threshold, 3)}",
+        f"{D_PRIME} {fixed(scores.d_prime, 2)}",
+        *([f"TAR at FAR {', '.join(rates)}"] if rates else []),
+    ]
+    return [("retrieval", "  ".join([*found, where])), ("verification", "  ".join(told))]
+
+
+def _with_interval(scores: Evaluated, field: str) -> str:
+    """Such as 0.912 (0.88 to 0.94), with a 95 % interval where one was estimated."""
+    text = fixed(getattr(scores, field), 3)
+    low, high = dict(scores.intervals).get(field, (math.nan, math.nan))
+    return f"{text} ({fixed(low, 2)} to {fixed(high, 2)})" if math.isfinite(low + high) else text
+
+
+def _best(state: RunState) -> str:
+    """Of the split that chooses; where that reports too, only if it has become worse since."""
+    best = state.best
+    newest = best and state.scores_of(best.split)
+    if best is None or newest is None:
+        return ""
+    text = f"{fixed(best.map, 3)} at step {count(best.step)}, {count(best.images)} images"
+    if best.split == VALIDATION:
+        return f"{text} of the validation, which chooses the best checkpoint"
+    return text if best.map > newest.map else ""
 
 
 def _changes(marks: tuple[Mark, ...], value: float, show: Callable[[float], str]) -> str:

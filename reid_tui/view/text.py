@@ -43,6 +43,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def done_of(done: int, total: int) -> tuple[str, str]:
+    """How much of something is done, `3,200 of 12,936`, and the share of it, `24 %`."""
+    return f"{count(done)} of {count(total)}", f"{min(100 * done // max(total, 1), 100)} %"
+
+
 def short_count(value: float) -> str:
     """950, 12.3k, 4.69M: at most five cells."""
     if abs(value) < 9999.5:
@@ -98,6 +103,7 @@ __all__ = [
     "UNKNOWN",
     "amount",
     "count",
+    "done_of",
     "duration",
     "fit",
     "fixed",

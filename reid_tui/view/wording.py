@@ -102,11 +102,20 @@ def last_words(event: AnyEvent | None) -> str:
 
 
 def scores_text(event: Evaluated) -> str:
-    """The scores in the order in which the panel shows them."""
+    """The scores in the order in which the panel shows them, and what they are of."""
     return (
         f"{event.split}: rank-1 {fixed(event.rank1, 3)}  mAP {fixed(event.map, 3)}  AUC {fixed(event.auc, 3)}"
-        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}  on {count(event.images)} images"
+        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}  on {scored_on(event)}"
     )
+
+
+def scored_on(event: Evaluated) -> str:
+    """On how many images and by which protocol, as far as the log tells."""
+    lost = event.queries_without_match
+    told = 0 < event.queries + lost < event.images
+    images = f"{count(event.queries + lost)} queries in {count(event.gallery)}" if told else count(event.images)
+    without = f"{count(lost)} queries without a match" if lost else ""
+    return ", ".join(part for part in (f"{images} images", event.protocol, without) if part)
 
 
 def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:

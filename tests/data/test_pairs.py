@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +77,23 @@ def test_different_partner_is_uniform_in_the_identity_that_was_drawn() -> None:
         np.add.at(counts, drawn.second_P[~drawn.same_P], 1)
     small = counts[300:]
     assert np.abs(small - small.mean()).max() < 5 * np.sqrt(small.mean())
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(1, 3), min_size=2, max_size=12), seed=st.integers(0, 99), epoch=st.integers(0, 99))
+def test_an_identitys_only_image_is_never_a_same_pair(sizes: list[int], seed: int, epoch: int) -> None:
+    identities = shuffled(np.repeat(np.arange(len(sizes)), sizes).astype(np.int64))
+    drawn = draw_epoch(identities, seed, epoch)
+    alone = (np.bincount(identities) == 1)[identities[drawn.first_P]]
+    assert not drawn.same_P[alone].any()
+    assert (identities[drawn.second_P[alone]] != identities[drawn.first_P[alone]]).all()
+
+
+def test_pairs_of_data_whose_identities_have_several_images_each_are_what_they_always_were() -> None:
+    drawn = draw_epoch(shuffled(UNEVEN), 5, 2)
+    parts = (drawn.first_P, drawn.second_P, drawn.same_P)
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
+    assert digest == "362547ba57ebae14e00e893741b12120cb8252bec40f972460522983d1ca7582"
 
 
 def test_labels_that_do_not_occur_are_no_identities() -> None:

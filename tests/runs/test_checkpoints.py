@@ -60,6 +60,17 @@ def test_each_with_its_step_its_loss_its_scores_and_its_worth(run: RunDirectory)
     assert len(lines) == 7
 
 
+def test_scores_that_the_log_tells_are_of_the_split_that_chooses(run: RunDirectory) -> None:
+    maps = {24: (("validation", 0.5), ("seen", 0.9), ("unseen", 0.3)), 32: (("seen", 0.8), ("unseen", 0.2))}
+    told = [
+        {"event": "evaluated", "step": step, "split": split, "map": map_} for step in maps for split, map_ in maps[step]
+    ]
+    run.events.write_text("".join(json.dumps(event, separators=(",", ":")) + "\n" for event in told))
+    found = {item.step: (item.map, item.split) for item in list_checkpoints(run) if item.step in maps}
+    assert found == {24: (0.5, "validation"), 32: (0.2, "unseen")}
+    assert shown(run)[-1].startswith("mAP and rank-1 are of the validation, ")
+
+
 def test_what_lies_ahead_of_a_run_that_went_back_is_marked(run: RunDirectory) -> None:
     save_small(run.checkpoints, 16, 16, "rewound", rewinds=1)
     found = {item.step: item for item in list_checkpoints(run)}
@@ -89,6 +100,7 @@ def test_json(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
         "loss": 0.1,
         "map": 0.375,
         "rank1": 0.625,
+        "split": "",
         "asked": False,
         "best": False,
         "newest": True,

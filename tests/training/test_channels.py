@@ -41,6 +41,19 @@ def test_nobody_reads_for_a_million_steps() -> None:
     assert [event.step for event in events if isinstance(event, ev.EmbeddingsReady)] == [1_000_000]
 
 
+def test_of_what_is_loaded_the_newest_progress_waits_and_every_text() -> None:
+    box = EventBox()
+    for seq in range(1, 10_001):
+        text = "reading" if seq % 5000 else "checking"
+        box.put(ev.PhaseChanged(step=0, seq=seq, phase="loading", detail=text, done=seq, total=10_000))
+    assert [(event.seq, event.detail) for event in box.drain()] == [
+        (4999, "reading"), (5000, "checking"), (9999, "reading"), (10_000, "checking"),
+    ]  # fmt: skip
+    for _ in range(2):
+        box.put(ev.PhaseChanged(step=0, phase="loading", detail="looking"))
+    assert len(box.drain()) == 2
+
+
 def test_commands_in_order_across_threads() -> None:
     box = CommandBox()
     assert box.get_nowait() is None

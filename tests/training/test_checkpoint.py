@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -31,6 +32,14 @@ def test_private_and_without_pickle(run: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert path.suffix in (".json", ".safetensors")
     assert not list(run.glob(".tmp-*"))
+
+
+def test_no_setting_of_the_run_is_lost(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
+    texts = {f.name: f"{f.name} 8x8" for f in dataclasses.fields(RunConfig) if str(f.type) == "str | None"}
+    assert {"image_size", "holdout"} <= texts.keys()
+    config = dataclasses.replace(tiny_config, steps=2, **texts)
+    Rig(config, tiny, tmp_path).run()
+    assert read_manifest(manifests(tmp_path / "checkpoints")[0]).config == config
 
 
 def test_the_newest_that_verifies_is_taken_and_the_others_named(run: Path) -> None:

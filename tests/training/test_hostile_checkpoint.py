@@ -25,7 +25,7 @@ from reid_tui.training.manifest import LARGEST_MANIFEST, read_manifest
 from reid_tui.training.scoring import Scorer
 from tests.training.small import save_small
 
-LATER = ("rank1", "loss", "rewinds")
+LATER = ("rank1", "split", "loss", "rewinds", "image_root", "image_size", "camera_pattern", "holdout")
 """What older manifests do not have."""
 NEWEST, OLDER = "step-00000024", "step-00000016"
 

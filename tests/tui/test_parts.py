@@ -25,6 +25,7 @@ from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from tests.hostile import HOSTILE
 from tests.tui.rig import NAMES, Script
+from tests.view.samples import evaluated
 
 
 def state_after(*, steps: int = 40, **start: object) -> RunState:
@@ -208,11 +209,43 @@ def test_every_toast_is_one_harmless_line(text: str) -> None:
         assert found.text.isprintable(), event
 
 
+def test_scores_of_every_split_have_their_row_at_80x24() -> None:
+    told = [
+        evaluated(40 + n, split=split, map=0.5 + n / 10) for n in (0, 1) for split in ("validation", "seen", "unseen")
+    ]
+    rows = [*number_rows(fold(state_after(), told)), NumberRow("CPU", "10 %"), NumberRow("memory", "300 MB")]
+    text = [part.plain.split() for part in lines(rows, 27, 19)]
+    assert len([words for words in text if words]) == len(rows)
+    assert ["rank-1", "seen", "0.800"] in text
+    assert ["mAP", "seen", "0.600", "+0.100"] in text
+    assert ["mAP", "valid.", "0.600", "+0.100"] in text
+    starts = {part.plain.index("0.") for part in lines(rows, 27, 19) if part.plain.startswith(("rank", "mAP"))}
+    assert len(starts) == 1, "one below the other"
+
+
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_header_lines_are_exactly_as_wide_as_the_screen(width: int) -> None:
     for state in (RunState(), state_after(), state_after(total_steps=1_000_000_000), fold(state_after(), [FINISHED])):
         assert identity_line(state, width).cell_length == width
         assert progress_line(state, width).cell_length == width
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 120])
+@pytest.mark.parametrize("text", ["reading pictures", "歩行者" * 40])
+def test_header_shows_how_much_is_loaded(width: int, text: str) -> None:
+    events = [
+        ev.PhaseChanged(step=0, phase="loading", detail=text, done=done, total=12_936) for done in (0, 3234, 2**40)
+    ]
+    shown = [progress_line(fold(RunState(), [event]), width) for event in events]
+    assert {line.cell_length for line in shown} == {width}
+    assert [("━" in line.plain, "─" in line.plain) for line in shown] == [(False, True), (True, True), (True, False)]
+    if width >= 60:
+        assert "25 %" in shown[1].plain
+        assert shown[1].plain.startswith(f" {text[:10]}")
+    if width >= 80:
+        assert "3,234 of 12,936" in shown[1].plain
+    failed = fold(RunState(), [events[1], ev.Failed(step=0, message="no data")])
+    assert "no data" in progress_line(failed, width).plain
 
 
 def test_header_keeps_what_matters_most() -> None:

@@ -77,6 +77,12 @@ async def test_before_the_run_the_screen_says_what_is_done() -> None:
         assert "LOADING" in rig.text
         rig.script.emit(ev.PhaseChanged(step=0, phase="loading", detail="reading 60,000 images"))
         await rig.until(lambda: rig.text.count("reading 60,000 images") == 2)
+        for done in range(0, 12_937, 49):
+            text = "reading pictures"
+            rig.script.emit(ev.PhaseChanged(step=0, phase="loading", detail=text, done=done, total=12_936))
+        await rig.until(lambda: "12,936 of 12,936   100 %" in rig.text)
+        await rig.until(lambda: rig.text.count("reading pictures") == 2)
+        assert [line.text for line in rig.app.state.log] == ["reading 60,000 images", "reading pictures"]
 
 
 async def test_nothing_from_data_is_markup_or_an_escape() -> None:

@@ -26,7 +26,7 @@ from reid_tui.view.charts import (
     score_chart,
 )
 from reid_tui.view.history import History, Mark
-from tests.view.samples import NAMES, PER_EPOCH, SGR, STEPS, blobs, distances, evaluated, history, stripped
+from tests.view.samples import NAMES, PER_EPOCH, SGR, STEPS, blobs, distances, evaluated, history, stripped, two_splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ STYLES = [
 GOLDEN = Path(__file__).parent / "golden"
 EMPTY = History()
 DATA = history()
+BOTH = two_splits()
 POINTS, IDENTITIES = blobs()
 NUMBER = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, 1e-300, 1e300, -1.0])
 SIZE = st.tuples(st.integers(0, 90), st.integers(0, 30))
@@ -68,6 +69,7 @@ CHARTS: dict[str, Callable[[int, int, ChartStyle], list[str]]] = {
     "loss-log": lambda w, h, s: loss_chart(DATA, w, h, s, total_steps=STEPS, steps_per_epoch=PER_EPOCH, log=True),
     "loss-empty": lambda w, h, s: loss_chart(EMPTY, w, h, s, total_steps=STEPS),
     "scores": lambda w, h, s: score_chart(DATA, w, h, s, total_steps=STEPS),
+    "scores-two": lambda w, h, s: score_chart(BOTH, w, h, s, total_steps=STEPS, split="unseen"),
     "scores-empty": lambda w, h, s: score_chart(EMPTY, w, h, s, total_steps=STEPS),
     "map": lambda w, h, s: map_chart(POINTS, IDENTITIES, NAMES, w, h, s, margin=1.0),
     "map-highlight": lambda w, h, s: map_chart(POINTS, IDENTITIES, NAMES, w, h, s, 3, margin=1.0),
@@ -92,6 +94,10 @@ def test_exact_size(name: str, style: ChartStyle) -> None:
         ("loss-log", 78, 20, "braille"),
         ("scores", 60, 8, "braille"),
         ("scores", 60, 8, "ascii"),
+        ("scores-two", 45, 6, "braille"),
+        ("scores-two", 110, 14, "braille"),
+        ("scores-two", 60, 10, "ascii"),
+        ("scores-two", 60, 10, "block"),
         ("map", 78, 20, "braille"),
         ("map", 60, 18, "ascii"),
         ("map", 60, 18, "block"),
@@ -141,8 +147,9 @@ def test_any_losses(
 @given(st.lists(st.tuples(st.integers(0, 20), NUMBER, NUMBER, NUMBER), max_size=12), SIZE, STYLE)
 def test_any_scores(rows: list[tuple[int, float, float, float]], size: tuple[int, int], style: ChartStyle) -> None:
     told = History()
-    for step, rank1, mean, auc in rows:
-        told = told.with_evaluation(evaluated(step, rank1=rank1, map=mean, auc=auc))
+    for index, (step, rank1, mean, auc) in enumerate(rows):
+        split = "seen" if index % 3 == 2 else "test"
+        told = told.with_evaluation(evaluated(step, split=split, rank1=rank1, map=mean, auc=auc))
     check(score_chart(told, *size, style, total_steps=10), *size, style)
 
 
@@ -304,6 +311,23 @@ def test_both_populations_are_visible_whatever_their_size() -> None:
 def test_scores_are_told_apart_without_colours() -> None:
     text = "".join(stripped(score_chart(DATA, 60, 12, ChartStyle("braille", "none"), total_steps=STEPS))[1:])
     assert all(letter in text for letter in "RMA")
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda s: f"{s.glyphs}-{s.colors}")
+def test_the_curves_of_two_splits_are_told_apart_without_looking_at_colours(style: ChartStyle) -> None:
+    one = stripped(score_chart(BOTH, 100, 16, style, total_steps=STEPS, split="unseen", beside="none"))
+    two = stripped(score_chart(BOTH, 100, 16, style, total_steps=STEPS, split="unseen"))
+    assert "seen rank-1 0.989" in two[0]
+    added = [
+        (row, column) for row, line in enumerate(two) for column, char in enumerate(line) if char != one[row][column]
+    ]
+    curve = {(row, column): two[row][column] for row, column in added if 0 < row < 14 and column > 6}
+    if style.colors == "none":
+        assert set(curve.values()) == {"r", "m"}
+    else:
+        columns = {column - 7 for _, column in curve}
+        assert len(columns) > 30
+        assert {column // 2 % 2 for column in columns} == {0}, "dashes"
 
 
 def test_placeholder_is_centred() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from reid_tui.training.events import (
     CheckpointSaved,
-    CommandRefused,
     DatasetFacts,
     DistancesReady,
     Diverged,
@@ -125,13 +124,46 @@ def test_scores_and_their_predecessors_by_split() -> None:
     state = after(*BEGUN, evaluated(1, map=0.1), evaluated(2, split="seen", map=0.9), evaluated(2, map=0.5))
     assert state.split == "test"
     assert state.scores is not None
-    assert state.scores_before is not None
-    assert (state.scores.map, state.scores_before.map) == (0.5, 0.1)
+    before = state.scores_before(state.scores)
+    assert before is not None
+    assert (state.scores.map, before.map) == (0.5, 0.1)
     assert fold(state, [evaluated(3, split="unseen")]).split == "unseen"
     best = fold(state, [evaluated(3, map=0.4), evaluated(4, map=math.nan)]).best
     assert best is not None
     assert best.map == 0.5
     assert after(evaluated(1, split="other")).split == "other"
+
+
+def test_the_validation_chooses_the_best_and_reports_nothing() -> None:
+    state = after(
+        started(),
+        *(progress(step) for step in range(1, 31)),
+        *(
+            evaluated(10, split=split, map=map_)
+            for split, map_ in (("validation", 0.6), ("seen", 0.9), ("unseen", 0.3))
+        ),
+        saved(10),
+        *(
+            evaluated(20, split=split, map=map_)
+            for split, map_ in (("validation", 0.5), ("seen", 0.8), ("unseen", 0.4))
+        ),
+        saved(20),
+    )
+    assert state.split == "unseen"
+    assert (state.best.step, state.best.map) == (10, 0.6)
+    assert state.ways_back == ((20, "the newest good checkpoint"), (10, "the best one, mAP 0.600"))
+
+
+def test_of_seen_and_unseen_the_unseen_choose_where_nobody_validates() -> None:
+    steps = ((10, 0.6), (20, 0.5))
+    state = after(
+        started(),
+        *(progress(step) for step in range(1, 31)),
+        *(event for step, map_ in steps for event in (evaluated(step, split="unseen", map=map_), saved(step))),
+        evaluated(20, split="seen", map=0.9),
+    )
+    assert state.best.map == 0.6
+    assert state.ways_back[-1] == (10, "the best one, mAP 0.600")
 
 
 def test_a_resumed_run_forgets_what_it_takes_again() -> None:
@@ -185,48 +217,17 @@ def test_a_start_at_step_0_is_a_new_run_that_keeps_the_log() -> None:
     assert state.log_count == len(state.log) == 3
 
 
-def test_log_tells_everything_but_steps() -> None:
-    state = after(
-        PhaseChanged(step=0, phase="loading", detail="reading fashion-mnist"),
-        started(),
-        progress(1),
-        EpochEnded(step=938, epoch=1, loss=0.0969, wall_s=75.0),
-        evaluated(938),
-        MarginChanged(step=940, old=1.0, new=1.1),
-        LrChanged(step=941, old=1e-3, new=5e-4),
-        CheckpointSaved(step=942, path="checkpoints/step-00000942.safetensors", seconds=0.034, reason="asked"),
-        CommandRefused(step=943, command="set_margin", reason="margin must be a number"),
-        Warned(step=944, code="save_failed", message="disk full"),
-        PhaseChanged(step=944, phase="saving"),
-        Paused(step=945),
-        Resumed(step=945),
-        Diverged(step=950, reason="three steps", checkpoint="checkpoints/x"),
-        Finished(step=951, reason="steps", steps=951, wall_s=80.0, loss=0.06),
-        Stopped(step=951, reason="SIGINT", saved=True),
-        Failed(step=951, message="it broke"),
-    )
-    assert [(line.step, line.kind, line.text) for line in state.log] == [
-        (0, "phase", "reading fashion-mnist"),
-        (
-            0,
-            "run",
-            "started 20261123-101500-calm: fashion-mnist (found in /data), "
-            "315,010 parameters on cpu in fp32, 4,690 steps",
-        ),
-        (938, "epoch", "epoch 1 done, mean loss 0.0969, 1 min 15 s trained"),
-        (938, "scores", "test: rank-1 0.800  mAP 0.750  AUC 0.970  EER 0.080  d\u2032 2.50  on 2,000 images"),
-        (940, "margin", "margin 1.00 → 1.10"),
-        (941, "lr", "learning rate 0.001 → 5e-4"),
-        (942, "saved", "saved checkpoints/step-00000942.safetensors in 0.03 s (asked)"),
-        (943, "refused", "set margin refused: margin must be a number"),
-        (944, "warning", "disk full"),
-        (945, "paused", "paused"),
-        (945, "resumed", "resumed"),
-        (950, "error", "diverged: three steps; last good checkpoint checkpoints/x"),
-        (951, "end", "finished after 951 steps in 1 min 20 s, last epoch's mean loss 0.0600"),
-        (951, "end", "stopped by SIGINT, saved"),
-        (951, "error", "failed: it broke"),
-    ]
+def test_what_is_loaded_is_a_line_of_the_log_however_often_its_progress_is_told() -> None:
+    def loading(text: str, done: int = 0, total: int = 0) -> PhaseChanged:
+        return PhaseChanged(step=0, phase="loading", detail=text, done=done, total=total)
+
+    state = after(loading("looking"), loading("reading\n"), *(loading("reading\n", n, 900) for n in range(0, 901, 100)))
+    assert (state.detail, state.done, state.total) == ("reading\ufffd", 900, 900)
+    assert [line.text for line in state.log] == ["looking", "reading\ufffd"]
+    state = fold(state, [loading("looking"), loading("reading\n", 1, 2), Warned(step=0, code="data_x", message="w")])
+    assert [line.text for line in state.log[2:]] == ["looking", "reading\ufffd", "w"]
+    state = fold(state, [started()])
+    assert (state.done, state.total) == (0, 0)
 
 
 def test_log_is_bounded_and_counts_on() -> None:

@@ -115,6 +115,18 @@ def test_rare_items_are_bounded_too() -> None:
     assert history.evaluations[0].step == 1
 
 
+def test_of_splits_that_take_turns_each_keeps_its_share_at_the_same_steps() -> None:
+    history = History()
+    for step in range(1, MAX_RARE):
+        for split in ("seen", "unseen"):
+            history = history.with_evaluation(evaluated(step, split=split))
+    assert len(history.evaluations) <= MAX_RARE
+    seen, unseen = (history.score_points(split).steps.tolist() for split in ("seen", "unseen"))
+    assert seen[-1] == unseen[-1] == MAX_RARE - 1
+    assert abs(len(seen) - len(unseen)) <= 2
+    assert max(np.diff(unseen, prepend=0)) <= 8, "nor is there a gap"
+
+
 def test_scores_of_one_split_by_step() -> None:
     history = History()
     for item in (evaluated(5, map=0.1), evaluated(9, map=0.2), evaluated(9, split="seen"), evaluated(9, map=0.3)):

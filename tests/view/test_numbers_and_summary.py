@@ -10,6 +10,7 @@ from reid_tui.training.events import (
     CheckpointSaved,
     Diverged,
     EpochEnded,
+    Evaluated,
     Failed,
     Finished,
     LrChanged,
@@ -86,6 +87,62 @@ def test_scores_on_other_images_are_no_change() -> None:
     assert {row.label: row.delta for row in number_rows(fold(RunState(), events[:3]))}["mAP"] == "+0.100"
     rows = {row.label: row for row in number_rows(fold(RunState(), events))}
     assert (rows["mAP"].value, rows["mAP"].delta) == ("0.490", "")
+
+
+def every_split(step: int, maps: tuple[float, float, float], images: int = 500) -> list[Evaluated]:
+    splits = zip(("validation", "seen", "unseen"), maps, strict=True)
+    return [evaluated(step, split=split, map=map_, images=images) for split, map_ in splits]
+
+
+def test_the_scores_of_seen_and_validation_stand_below_those_that_count() -> None:
+    state = fold(RunState(), [started(), *every_split(1, (0.5, 0.8, 0.4)), *every_split(2, (0.6, 0.7, 0.4))])
+    rows = [row for row in number_rows(state) if row.label.startswith(("rank-1", "mAP", "AUC"))]
+    assert [row.label for row in rows] == ["rank-1", "rank-1 seen", "mAP", "mAP seen", "mAP valid.", "AUC"]
+    assert [row.value for row in rows[2:5]] == ["0.400", "0.700", "0.600"]
+    assert [(row.delta, row.trend) for row in rows[2:5]] == [
+        ("", "flat"),
+        (f"{MINUS}0.100", "bad"),
+        ("+0.100", "good"),
+    ]
+    alone = fold(RunState(), [started(), evaluated(1, split="seen")])
+    assert [row.label for row in number_rows(alone)].count("rank-1 seen") == 0
+
+
+def test_the_summary_reports_seen_and_unseen_and_what_the_validation_chose() -> None:
+    events = [started(), *every_split(300, (0.9, 0.7, 0.4)), *every_split(399, (0.8, 0.95, 0.45), images=10_000)]
+    rows = summary_rows(fold(RunState(), events))
+    assert [text for label, text in rows if label == "retrieval"] == [
+        "rank-1 0.800  mAP 0.450  (unseen, 10,000 images, step 399)",
+        "rank-1 0.800  mAP 0.950  (seen, 10,000 images, step 399)",
+    ]
+    assert [text for label, text in rows if label == "best mAP"] == [
+        "0.900 at step 300, 500 images of the validation, which chooses the best checkpoint"
+    ]
+
+
+def test_the_summary_tells_the_protocol_and_how_far_the_scores_are_to_be_trusted() -> None:
+    whole = evaluated(
+        9,
+        split="unseen",
+        images=23_100,
+        queries=3366,
+        queries_without_match=2,
+        gallery=19_732,
+        protocol="query and gallery, other cameras only",
+        rank5=0.91,
+        rank10=math.nan,
+        minp=0.4,
+        tar_at_far=((0.01, 0.93), (0.001, 0.8), (0.0001, math.nan)),
+        intervals=(("rank1", (0.777, 0.831)), ("map", (0.7, 0.8)), ("auc", (0.96, 0.98)), ("minp", (math.nan,) * 2)),
+    )
+    rows = dict(summary_rows(fold(RunState(), [started(), whole])))
+    assert rows["retrieval"] == (
+        "rank-1 0.800 (0.78 to 0.83)  rank-5 0.910  mAP 0.750 (0.70 to 0.80)  mINP 0.400  (unseen, 3,368 queries in "
+        "19,732 images, query and gallery, other cameras only, 2 queries without a match, step 9)"
+    )
+    assert rows["verification"] == (
+        "AUC 0.970 (0.96 to 0.98)  EER 0.080 at threshold 0.430  d\u2032 2.50  TAR at FAR 0.930 at 0.01, 0.800 at 0.001"
+    )
 
 
 def test_the_work_does_not_grow_with_the_square_of_the_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:

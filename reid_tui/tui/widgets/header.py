@@ -6,12 +6,13 @@ import math
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
-from reid_tui.view.text import UNKNOWN, count, duration, fit, rate
+from reid_tui.view.text import UNKNOWN, count, done_of, duration, fit, rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,8 @@ def identity_line(state: RunState, width: int) -> Content:
 def progress_line(state: RunState, width: int) -> Content:
     """Epoch, bar, steps, pairs a second, time left; before the run the sentence about what is being done."""
     room = width - 2
+    if state.started is None and state.ended is None and state.total:
+        return _loading_line(state, room)
     if state.started is None or state.ended is not None:
         text = state.detail or ("starting" if state.ended is None else "")
         if state.ended is not None:
@@ -105,10 +108,23 @@ def progress_line(state: RunState, width: int) -> Content:
     ]
     if not math.isfinite(state.eta_s):
         pieces = [piece for piece in pieces if piece.rank != 3 and UNKNOWN not in piece.content.plain]
+    return _with_bar(pieces, state.progress, room)
+
+
+def _loading_line(state: RunState, room: int) -> Content:
+    """What is being loaded, and how much of it is there."""
+    done, share = done_of(state.done, state.total)
+    detail = fit(state.detail, min(cell_len(state.detail), room // 2))
+    pieces = [Piece(0, Content.styled(detail, "$quiet")), Piece(2, Content(done)), Piece(1, Content(share))]
+    return _with_bar(pieces, min(state.done / state.total, 1.0), room)
+
+
+def _with_bar(pieces: Sequence[Piece], share: float, room: int) -> Content:
+    """A bar behind the first of the pieces, as long as what is kept of them leaves room for."""
     kept = _kept(pieces, room - _BAR - len(_GAP), len(_GAP))
     used = sum(piece.content.cell_length + len(_GAP) for piece in kept)
-    epoch, *rest = (piece.content for piece in kept)
-    return Content.assemble(" ", Content(_GAP).join([epoch, bar(state.progress, room - used), *rest]), " ")
+    first, *rest = (piece.content for piece in kept)
+    return Content.assemble(" ", Content(_GAP).join([first, bar(share, room - used), *rest]), " ")
 
 
 def bar(share: float, width: int) -> Content:
