@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reid_tui.data.findings import SHOWN, Finding
-from reid_tui.evaluation.labels import GALLERY, QUERY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,30 +54,13 @@ def _without_match(dataset: Dataset) -> Finding | None:
     lost, asked = 0, 0
     names: dict[str, None] = {}
     for split in filter(None, (dataset.test, dataset.seen)):
-        places = unmatched(split)
-        lost += len(places)
-        asked += len(split) if split.roles is None else int((split.roles & QUERY > 0).sum())
+        labels = split.labels
+        places = labels.queries[labels.matches() == 0]
+        lost, asked = lost + len(places), asked + len(labels.queries)
         names.update((dataset.identity_names[label], None) for label in split.identities[places])
     other = " from another camera" if dataset.test.cameras is not None else ""
     text = f"of {asked:,} test images cannot be asked for, since no other one{other} shows the same"
     return _finding("query_without_match", text, list(names), lost, grave=lost > asked // 2)
-
-
-def unmatched(split: ImageSet) -> IntArray:
-    """Places of the queries that no gallery image can answer; distractors are no queries."""
-    both = np.full(len(split), QUERY + GALLERY, np.int8) if split.roles is None else split.roles
-    query, gallery = both & QUERY > 0, both & GALLERY > 0
-    people = split.identities >= 0
-    width = 1 if split.cameras is None else int(split.cameras.max(initial=0)) + 1
-    camera = np.zeros(len(split), np.int64) if split.cameras is None else split.cameras
-    seen_by = np.bincount(
-        (split.identities * width + camera)[people & gallery],
-        minlength=width * (int(split.identities.max(initial=0)) + 1),
-    ).reshape(-1, width)
-    own = np.maximum(split.identities, 0)
-    matches = seen_by[own].sum(axis=1) if len(own) else np.zeros(0, np.int64)
-    matches = matches - (gallery if split.cameras is None else seen_by[own, camera])
-    return np.flatnonzero(query & people & (matches <= 0))
 
 
 def _in_train_and_test(pool: Pool, dataset: Dataset) -> Finding | None:

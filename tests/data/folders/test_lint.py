@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 
 from reid_tui.data.findings import Finding, sentence
-from reid_tui.data.folders.lint import lint, unmatched
+from reid_tui.data.folders.lint import lint
 from reid_tui.data.pool import TRAIN, UNDIVIDED, Pool, digests
 from reid_tui.data.split import divided
-from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY, Labels
-from reid_tui.evaluation.retrieval import retrieval_scores
+from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY
 
 BOTH = QUERY + GALLERY
 
@@ -94,26 +90,3 @@ def test_queries_that_nobody_can_answer() -> None:
     assert finding.count == 3
     assert finding.examples == ("n00004", "n00006")
     assert finding.grave, "three of five"
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_unmatched_are_those_that_the_scores_leave_out(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    count = 40
-    identities = random.integers(0, 12, count)
-    identities[random.random(count) < 0.1] = DISTRACTOR
-    roles = random.integers(QUERY, BOTH + 1, count).astype(np.int8)
-    roles[identities < 0] = GALLERY
-    cameras = random.integers(0, 3, count) if seed % 3 else None
-    labels = Labels(identities, cameras, roles if seed % 2 else None)
-    data = divided(pool(people(8)), None).test
-    split = replace(
-        data,
-        images=np.zeros((count, 1, 2, 4), np.uint8),
-        identities=identities,
-        cameras=cameras,
-        roles=labels.roles_N,
-        rows=None,
-    )
-    scores = retrieval_scores(np.zeros((count, 2), np.float32), labels)  # type: ignore[arg-type]
-    assert scores.queries_without_match == len(unmatched(split))
