@@ -98,7 +98,7 @@ class Dataset:
     test: ImageSet
     """What the scores that count are of."""
     identity_names: tuple[str, ...]
-    """Of the labels of `test`, `seen` and `validation`; printable."""
+    """Of the labels of `test`, then of those that only `seen` or `validation` have; printable."""
     train_identity_names: tuple[str, ...]
     """Of the training labels; printable."""
     source: str

@@ -231,16 +231,20 @@ def _left_out(pool: Pool) -> tuple[Finding, ...]:
 
 def _dataset(pool: Pool, parts: _Parts) -> Dataset:
     tested = [places for places in (parts.test, parts.seen, parts.validation) if places is not None]
-    train_labels, test_labels = _present(pool, parts.train), _present(pool, np.concatenate(tested))
+    train_labels = _present(pool, parts.train)
+    main_labels = _present(pool, parts.test)
+    test_labels = np.concatenate([main_labels, np.setdiff1d(_present(pool, np.concatenate(tested)), main_labels)])
     cameras = pool.cameras if pool.cameras is not None and len(np.unique(pool.cameras)) > 1 else None
     roles = pool.roles & _BOTH
     has_roles = bool((roles[np.concatenate(tested[: 1 + (parts.seen is not None)])] % _BOTH).any())
 
     def images(places: IntArray, labels: IntArray, *, with_roles: bool = False) -> ImageSet:
         own = pool.identities[places]
+        number = np.zeros(len(pool.names), dtype=np.int64)
+        number[labels] = np.arange(len(labels))
         return ImageSet(
             pool.images,
-            np.where(own >= 0, np.searchsorted(labels, own), own),
+            np.where(own >= 0, number[own], own),
             None if cameras is None else cameras[places],
             pool.rows[places],
             roles[places].astype(np.int8) if with_roles else None,

@@ -42,7 +42,7 @@ def run_started(
             train_images=len(data.train),
             test_images=len(data.test),
             identities=len(data.train_identity_names),
-            identity_names=data.identity_names,
+            identity_names=data.identity_names[: int(data.test.identities.max(initial=-1)) + 1],
             source=data.source,
             unseen=data.unseen,
             choice=data.choice,

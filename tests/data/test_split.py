@@ -208,3 +208,10 @@ def test_a_named_set_can_be_divided_again(people_set: Dataset) -> None:
     assert validation == set(people_set.train_identity_names) - train
     place = data.train.take(np.array([0]))
     assert (place == people_set.train.images[data.train.rows[:1]]).all()  # type: ignore[index]
+
+
+def test_labels_of_the_test_come_first() -> None:
+    data = divided(pool(people(50)), None)
+    assert data.validation is not None
+    assert sorted(set(data.test.identities.tolist())) == list(range(10))
+    assert sorted(set(data.validation.identities.tolist())) == list(range(10, 14))
