@@ -17,12 +17,16 @@ from reid_tui.config import (
     PRECISIONS,
     PRESETS,
     RunConfig,
+    parse_camera_pattern,
+    parse_holdout,
+    parse_image_size,
 )
-from reid_tui.errors import CheckpointError
+from reid_tui.errors import CheckpointError, UsageError
 from reid_tui.files import read_regular
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SCHEMA: Final = 1
@@ -42,6 +46,11 @@ _CHOICES: Final = {
     "loss": LOSSES,
     "pairs": PAIRINGS,
     "precision": PRECISIONS,
+}
+_PARSED: Final[dict[str, Callable[[str], str]]] = {
+    "image_size": parse_image_size,
+    "holdout": parse_holdout,
+    "camera_pattern": parse_camera_pattern,
 }
 
 
@@ -195,9 +204,20 @@ def checked_config(value: object) -> RunConfig:
     for name, choices in _CHOICES.items():
         if getattr(config, name) not in choices:
             raise ValueError(f"config.{name} is {getattr(config, name)!r}")
+    for name, parse in _PARSED.items():
+        if (told := getattr(config, name)) is not None and not _is_spelled(parse, told):
+            raise ValueError(f"config.{name} is {told!r}")
     if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
         raise ValueError(f"config.batch_size is {config.batch_size}")
     return config
+
+
+def _is_spelled(parse: Callable[[str], str], told: str) -> bool:
+    """Whether a value is as the command line would have stored it."""
+    try:
+        return parse(told) == told
+    except UsageError:
+        return False
 
 
 _CHECKS: Final[dict[str, tuple[type, ...]]] = {
