@@ -21,9 +21,9 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.errors import CheckpointError
 from reid_tui.training.checkpoint import LARGEST_HEADER, load_checkpoint, load_latest
 from reid_tui.training.learner import Learner
-from reid_tui.training.manifest import LARGEST_MANIFEST, read_manifest
+from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config, read_manifest
 from reid_tui.training.scoring import Scorer
-from tests.training.small import save_small
+from tests.training.small import save_small, small_config
 
 LATER = ("rank1", "split", "loss", "rewinds", "image_root", "image_size", "camera_pattern", "holdout")
 """What older manifests do not have."""
@@ -398,3 +398,12 @@ class TestRestore:
 
 def test_a_checkpoint_that_was_checked_is_the_one_that_is_loaded(folder: Path) -> None:
     assert load_checkpoint(folder / f"{NEWEST}.json").tensors["a"].tolist() == [24, 24, 24]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("image_size", "9999x1"), ("holdout", "-1"), ("holdout", "20%"), ("camera_pattern", "(")]
+)
+def test_a_setting_of_own_images_is_spelled_as_the_command_line_spells_it(name: str, value: str) -> None:
+    config = {**small_config().to_json(), name: value}
+    with pytest.raises(ValueError, match=f"config.{name}"):
+        checked_config(config)
