@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -79,23 +81,24 @@ def test_the_size_that_was_told_is_taken() -> None:
     assert build_network(NetworkOptions("resnet18", 2), 1, 64, 32, seed=0)(torch.rand(4, 1, 64, 32)).shape == (4, 2)
 
 
-@pytest.fixture
-def countable_regnets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Regnets compute their widths with tensors, which on the meta device have no values."""
+@pytest.mark.slow
+def test_every_trunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes only, on a device without memory: an embedding, and a gradient for every parameter."""
     from torchvision.models.regnet import BlockParams  # type: ignore[import-untyped]
 
-    monkeypatch.setattr(BlockParams, "from_init_params", torch.device("cpu")(BlockParams.from_init_params))
+    widths_of = BlockParams.from_init_params
 
+    def with_values(**settings: Any) -> Any:
+        """Regnets compute their widths with tensors, which on the meta device have no values."""
+        with torch.device("cpu"):
+            return widths_of(**settings)
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("countable_regnets")
-@pytest.mark.parametrize("name", trunk_names())
-def test_every_trunk(name: str) -> None:
-    """Shapes only, on a device without memory: an embedding, and a gradient for every parameter."""
-    with torch.device("meta"):
-        network = build_network(NetworkOptions(name, 64, bnneck=True, normalize=True), 3, 224, 224, seed=0)
-        points = network(torch.zeros(2, 3, 224, 224))
-        points.sum().backward()
-    assert points.shape == (2, 64)
-    assert all(parameter.grad is not None for parameter in network.parameters())
-    assert all(module.p == 0 for module in network.modules() if isinstance(module, nn.Dropout))
+    monkeypatch.setattr(BlockParams, "from_init_params", with_values)
+    for name in trunk_names():
+        with torch.device("meta"):
+            network = build_network(NetworkOptions(name, 64, bnneck=True, normalize=True), 3, 224, 224, seed=0)
+            points = network(torch.zeros(2, 3, 224, 224))
+            points.sum().backward()
+        assert points.shape == (2, 64), name
+        assert all(parameter.grad is not None for parameter in network.parameters()), name
+        assert all(module.p == 0 for module in network.modules() if isinstance(module, nn.Dropout)), name
