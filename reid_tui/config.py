@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from reid_tui.errors import UsageError
 
 PresetName = Literal["tutorial", "fast"]
-ModelName = Literal["tutorial"]
+ModelName = Literal["tutorial", "bn", "small"]
 LossName = Literal["contrastive"]
 Pairing = Literal["random", "batch"]
 Precision = Literal["fp32", "bf16"]
@@ -59,6 +59,8 @@ LARGEST_ALL_PAIRS: Final = 2048
 """Batch size up to which all pairs among its images are formed: 8.4 million."""
 FEW_IDENTITIES: Final = 20
 """Up to so many identities the embedding is 2-D by default, so that the map is the embedding itself."""
+LARGEST_ON_SPHERE: Final = 2.0
+"""Distance of two opposite points on the unit sphere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,49 @@ class RunConfig:
         """
         names = {f.name for f in fields(cls)}
         return cls(**{key: item for key, item in value.items() if key in names})
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """Which network is trained, and what it gives out."""
+
+    model: str
+    """One of `MODELS`, or a classification network of torchvision by its name there."""
+    embedding_dim: int
+    normalize: bool = False
+    """Embeddings are brought to length 1."""
+    bnneck: bool = False
+    """Embeddings pass a batch normalisation without shift."""
+    pretrained: bool = False
+    """Starts from torchvision's weights, all but the embedding layer."""
+
+
+def check_network(options: NetworkOptions, margin: float | None) -> None:
+    """Refuse what no network can be, or what no embedding of it could satisfy.
+
+    Args:
+        options: the network.
+        margin: in units of distance; None for a loss without one.
+
+    Raises:
+        UsageError: weights of torchvision for a network of ours, or a margin that no two points on the sphere reach.
+    """
+    if options.pretrained and options.model in MODELS:
+        raise UsageError(
+            f"--pretrained takes the weights of a torchvision network such as resnet18; there are none for "
+            f"--model {options.model}"
+        )
+    if options.normalize and margin is not None and margin > LARGEST_ON_SPHERE:
+        raise UsageError(
+            f"--margin must be at most {LARGEST_ON_SPHERE:g} with --normalize, not {margin:g}: "
+            "embeddings of length 1 are never farther apart"
+        )
+
+
+def tested_feature(options: NetworkOptions) -> str:
+    """What distances and scores are taken from; the same in training and in every test."""
+    neck = ", after the BNNeck" if options.bnneck else ""
+    return f"{options.embedding_dim}-D embedding{neck}{', brought to length 1' if options.normalize else ''}"
 
 
 @dataclass(frozen=True, slots=True)

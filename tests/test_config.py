@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from reid_tui import config
-from reid_tui.config import RunConfig, RunOptions, parse_number, parse_whole, resolve
+from reid_tui.config import (
+    NetworkOptions,
+    RunConfig,
+    RunOptions,
+    check_network,
+    parse_number,
+    parse_whole,
+    resolve,
+)
 from reid_tui.errors import UsageError
 
 
@@ -73,3 +81,28 @@ def test_config_round_trip_ignores_what_it_does_not_know() -> None:
 def test_all_pairs_of_a_huge_batch_are_refused() -> None:
     with pytest.raises(UsageError, match="at most 2048 with --pairs batch, not 4096"):
         resolve(RunOptions(pairs="batch", batch_size=4096), "fashion-mnist", 10)
+
+
+def test_a_margin_that_nothing_on_the_sphere_reaches() -> None:
+    on_sphere = NetworkOptions("small", 2, normalize=True)
+    with pytest.raises(UsageError, match=r"--margin must be at most 2 with --normalize, not 2\.05"):
+        check_network(on_sphere, 2.05)
+    for options, margin in ((on_sphere, 2.0), (on_sphere, None), (NetworkOptions("small", 2), 5.0)):
+        check_network(options, margin)
+
+
+def test_weights_that_nobody_publishes() -> None:
+    with pytest.raises(UsageError, match=r"--pretrained takes .* none for --model small"):
+        check_network(NetworkOptions("small", 2, pretrained=True), 1.0)
+    check_network(NetworkOptions("resnet18", 2, pretrained=True), 1.0)
+
+
+def test_an_embedding_has_two_dimensions_at_least() -> None:
+    with pytest.raises(UsageError, match="--embedding-dim must be a whole number from 2"):
+        parse_whole("embedding_dim", "1")
+
+
+def test_which_feature_is_tested_is_told() -> None:
+    assert config.tested_feature(NetworkOptions("bn", 2)) == "2-D embedding"
+    whole = NetworkOptions("resnet18", 64, normalize=True, bnneck=True)
+    assert config.tested_feature(whole) == "64-D embedding, after the BNNeck, brought to length 1"

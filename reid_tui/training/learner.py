@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pdist
 
+from reid_tui.config import NetworkOptions
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import evaluating
 from reid_tui.learning.distances import pair_distance
@@ -99,9 +100,8 @@ class Learner:
         self._identities_N = train.identities
         self._alone_N = np.bincount(train.identities)[train.identities] == 1
         channels, height, width = train.shape
-        self._build = functools.partial(
-            build_network, config.model, channels, height, width, config.embedding_dim, config.seed
-        )
+        wanted = NetworkOptions(config.model, config.embedding_dim)
+        self._build = functools.partial(build_network, wanted, channels, height, width, config.seed)
         self.network = self._build().to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=device.type in ("cpu", "cuda"))
         self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
