@@ -11,7 +11,19 @@ from reid_tui.errors import UsageError
 
 PresetName = Literal["tutorial", "fast"]
 ModelName = Literal["tutorial", "bn", "small"]
-LossName = Literal["contrastive"]
+LossName = Literal[
+    "contrastive",
+    "triplet",
+    "soft-triplet",
+    "multi-similarity",
+    "circle",
+    "ntxent",
+    "supcon",
+    "arcface",
+    "proxy-anchor",
+    "margin",
+]
+MinerName = Literal["all", "margin", "hard", "semihard", "distance"]
 Pairing = Literal["random", "batch"]
 Precision = Literal["fp32", "bf16"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
@@ -23,6 +35,7 @@ JsonScalar = str | int | float | bool | None
 PRESETS: Final = get_args(PresetName)
 MODELS: Final = get_args(ModelName)
 LOSSES: Final = get_args(LossName)
+MINERS: Final = get_args(MinerName)
 PAIRINGS: Final = get_args(Pairing)
 PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
@@ -55,6 +68,23 @@ THEMES: Final = (
     "tokyo-night",
 )
 """Our own two, and Textual's, which is not imported for their names."""
+MINERS_OF: Final[dict[str, tuple[str, ...]]] = {
+    "contrastive": MINERS,
+    "triplet": ("hard", "semihard", "distance"),
+    "soft-triplet": ("hard",),
+    "margin": ("distance", "hard", "semihard"),
+}
+"""Which miners a loss can be combined with, the default first. Losses that are not here take all pairs."""
+WITHOUT_MARGIN: Final[dict[str, str]] = {
+    "soft-triplet": "soft-triplet has no edge, so no margin",
+    "multi-similarity": "multi-similarity has a base in similarity, no margin in distance",
+    "circle": "circle has a margin in similarity, none in distance",
+    "ntxent": "ntxent has a temperature, no margin in distance",
+    "supcon": "supcon has a temperature, no margin in distance",
+    "arcface": "arcface has a margin between angles, none in distance",
+    "proxy-anchor": "proxy-anchor has a margin in similarity to its proxies, none in distance",
+}
+"""Why the margin does nothing to a loss; to those that are not here it does."""
 LARGEST_ALL_PAIRS: Final = 2048
 """Batch size up to which all pairs among its images are formed: 8.4 million."""
 FEW_IDENTITIES: Final = 20
@@ -137,6 +167,28 @@ def parse_choice(name: str, text: str, choices: tuple[str, ...]) -> str:
     if text not in choices:
         raise UsageError(f"{flag(name)} must be one of {', '.join(choices)}, not {text!r}")
     return text
+
+
+def miners_of(loss: str) -> tuple[str, ...]:
+    """The miners that a loss can be combined with, its default first."""
+    return MINERS_OF.get(loss, ("all",))
+
+
+def check_objective(loss: str, miner: str | None, pairs: str) -> None:
+    """Refuse a loss, a miner and a way of pairing that do not go together. None stands for the loss's own miner.
+
+    Raises:
+        UsageError: they do not, or there is no such loss or miner.
+    """
+    parse_choice("loss", loss, LOSSES)
+    miners = miners_of(loss)
+    if miner is not None and miner not in miners:
+        parse_choice("miner", miner, MINERS)
+        raise UsageError(f"--miner must be {' or '.join(miners)} with --loss {loss}, not {miner!r}")
+    if pairs == "random" and loss != LOSSES[0]:
+        raise UsageError(f"--loss {loss} takes more than pairs that were drawn; give --pairs batch too")
+    if pairs == "random" and miner not in (None, miners[0]):
+        raise UsageError(f"--miner {miner} chooses among all pairs of a batch; give --pairs batch too")
 
 
 def parse_name(text: str, label: str = "--name") -> str:

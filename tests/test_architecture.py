@@ -93,6 +93,13 @@ def test_one_module_knows_plotext() -> None:
     assert {p.name for p in MODULES if any(n.split(".")[0] == "plotext" for n in imports(p))} == {"plot.py"}
 
 
+def test_one_module_knows_pytorch_metric_learning_and_only_where_it_builds_a_loss() -> None:
+    theirs = "pytorch_metric_learning"
+    assert {p.name for p in MODULES if any(n.split(".")[0] == theirs for n in imports(p))} == {"metric_learning.py"}
+    tree = ast.parse((PACKAGE / "learning" / "metric_learning.py").read_text())
+    assert not any(isinstance(node, ast.ImportFrom | ast.Import) and theirs in ast.unparse(node) for node in tree.body)
+
+
 def test_no_pickle_no_eval_no_listener() -> None:
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):

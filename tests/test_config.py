@@ -106,3 +106,32 @@ def test_which_feature_is_tested_is_told() -> None:
     assert config.tested_feature(NetworkOptions("bn", 2)) == "2-D embedding"
     whole = NetworkOptions("resnet18", 64, normalize=True, bnneck=True)
     assert config.tested_feature(whole) == "64-D embedding, after the BNNeck, brought to length 1"
+
+
+def test_every_loss_has_miners_and_every_miner_a_loss() -> None:
+    assert {miner for loss in config.LOSSES for miner in config.miners_of(loss)} == set(config.MINERS)
+    assert {*config.MINERS_OF, *config.WITHOUT_MARGIN} <= set(config.LOSSES)
+    for loss in config.LOSSES:
+        for miner in (None, *config.miners_of(loss)):
+            config.check_objective(loss, miner, "batch")
+
+
+@pytest.mark.parametrize("miner", [None, "all"])
+def test_drawn_pairs_take_the_contrastive_loss_alone(miner: str | None) -> None:
+    config.check_objective("contrastive", miner, "random")
+
+
+@pytest.mark.parametrize(
+    ("loss", "miner", "pairs", "words"),
+    [
+        ("quadruplet", None, "batch", "--loss must be one of contrastive, triplet, .*, not 'quadruplet'"),
+        ("contrastive", "easy", "batch", "--miner must be one of all, margin, .*, not 'easy'"),
+        ("ntxent", "hard", "batch", "--miner must be all with --loss ntxent, not 'hard'"),
+        ("triplet", "all", "batch", "--miner must be hard or semihard or distance with --loss triplet, not 'all'"),
+        ("triplet", None, "random", "--loss triplet .* --pairs batch"),
+        ("contrastive", "hard", "random", "--miner hard .* --pairs batch"),
+    ],
+)
+def test_objectives_that_do_not_go_together(loss: str, miner: str | None, pairs: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        config.check_objective(loss, miner, pairs)

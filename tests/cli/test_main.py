@@ -54,7 +54,7 @@ def test_every_option_is_a_field_and_the_other_way_round() -> None:
         ("--data", "imagenet", "fashion-mnist, mnist, kmnist, pedestrians"),
         ("--preset", "x", "tutorial, fast"),
         ("--model", "resnet", "tutorial"),
-        ("--loss", "triplet", "contrastive"),
+        ("--loss", "quadruplet", "contrastive, triplet"),
         ("--pairs", "hard", "random, batch"),
         ("--precision", "fp8", "auto, fp32, bf16"),
         ("--device", "tpu", "auto, cpu, cuda, cuda:N or mps"),
