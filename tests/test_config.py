@@ -73,3 +73,17 @@ def test_config_round_trip_ignores_what_it_does_not_know() -> None:
 def test_all_pairs_of_a_huge_batch_are_refused() -> None:
     with pytest.raises(UsageError, match="at most 2048 with --pairs batch, not 4096"):
         resolve(RunOptions(pairs="batch", batch_size=4096), "fashion-mnist", 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "message"),
+    [
+        ("weight_decay", "1", "--weight-decay must be a number from 0 to 1, not '1.1'"),
+        ("average_weights", "0.99999", "--average-weights must be a number from 0 to 0.99999, not '1.1'"),
+    ],
+)
+def test_what_may_be_left_off_and_has_an_end(name: str, most: str, message: str) -> None:
+    assert [parse_number(name, text) for text in ("0", most)] == [0, float(most)]
+    for text in ("-0.1", "nan", "1.1"):
+        with pytest.raises(UsageError, match=message.replace("1.1", text)):
+            parse_number(name, text)
