@@ -25,6 +25,9 @@ LossName = Literal[
 ]
 MinerName = Literal["all", "margin", "hard", "semihard", "distance"]
 Pairing = Literal["random", "batch"]
+OptimizerName = Literal["adam", "adamw", "sgd"]
+ScheduleName = Literal["constant", "cosine", "onecycle", "warmup-step"]
+AugmentKind = Literal["flip", "crop", "affine", "jitter", "erase"]
 Precision = Literal["fp32", "bf16"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 GlyphsName = Literal["auto", "braille", "block", "ascii"]
@@ -37,6 +40,15 @@ MODELS: Final = get_args(ModelName)
 LOSSES: Final = get_args(LossName)
 MINERS: Final = get_args(MinerName)
 PAIRINGS: Final = get_args(Pairing)
+OPTIMIZERS: Final = get_args(OptimizerName)
+SCHEDULES: Final = get_args(ScheduleName)
+AUGMENTS: Final[tuple[str, ...]] = get_args(AugmentKind)
+"""In the order in which they are applied."""
+NAMED_AUGMENTS: Final[dict[str, tuple[str, ...]]] = {
+    "none": (),
+    "light": ("crop", "affine"),
+    "reid": ("flip", "crop", "jitter", "erase"),
+}
 PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
 HANGUPS: Final = get_args(HangupName)
@@ -119,6 +131,8 @@ LIMITS: Final[dict[str, Limit]] = {
     "embedding_dim": Limit(2, 1024, whole=True),
     "seed": Limit(0, 2**32 - 1, whole=True),
     "eval_every": Limit(0, 100_000, above=True),
+    "weight_decay": Limit(0, 1),
+    "average_weights": Limit(0, 0.99999),
     "fps": Limit(1, 60, whole=True),
     "image_side": Limit(8, 1024, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),
@@ -250,6 +264,32 @@ def parse_camera_pattern(text: str, label: str = "--camera-pattern") -> str:
     if not groups:
         raise UsageError(f"{label} {text!r} has no group; put round brackets about what names the camera: '_c(\\d+)'")
     return text
+
+
+def parse_augment(text: str, label: str = "--augment") -> str:
+    """Accept one of `NAMED_AUGMENTS`, or kinds of augmentation with commas between.
+
+    Returns:
+        The one spelling of what is done: a name where there is one, otherwise the kinds in the order of `AUGMENTS`.
+
+    Raises:
+        UsageError: anything else, naming the choices.
+    """
+    if text in NAMED_AUGMENTS:
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    kinds = tuple(kind for kind in AUGMENTS if kind in parts)
+    if len(kinds) != len(parts):
+        raise UsageError(
+            f"{label} must be one of {', '.join(NAMED_AUGMENTS)}, or a list out of {','.join(AUGMENTS)}, "
+            f"each at most once, not {text!r}"
+        )
+    return next((name for name, named in NAMED_AUGMENTS.items() if named == kinds), ",".join(kinds))
+
+
+def augment_kinds(augment: str) -> tuple[str, ...]:
+    """The kinds of augmentation that a text of `parse_augment` stands for."""
+    return NAMED_AUGMENTS[augment] if augment in NAMED_AUGMENTS else tuple(augment.split(","))
 
 
 def parse_device(text: str) -> str:

@@ -135,3 +135,17 @@ def test_drawn_pairs_take_the_contrastive_loss_alone(miner: str | None) -> None:
 def test_objectives_that_do_not_go_together(loss: str, miner: str | None, pairs: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         config.check_objective(loss, miner, pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "message"),
+    [
+        ("weight_decay", "1", "--weight-decay must be a number from 0 to 1, not '1.1'"),
+        ("average_weights", "0.99999", "--average-weights must be a number from 0 to 0.99999, not '1.1'"),
+    ],
+)
+def test_what_may_be_left_off_and_has_an_end(name: str, most: str, message: str) -> None:
+    assert [parse_number(name, text) for text in ("0", most)] == [0, float(most)]
+    for text in ("-0.1", "nan", "1.1"):
+        with pytest.raises(UsageError, match=message.replace("1.1", text)):
+            parse_number(name, text)
