@@ -118,7 +118,7 @@ def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, s
     from reid_tui.training.trainer import Trainer
 
     config, dataset, run = opening.config, opening.dataset, opening.run
-    learner = Learner(config, dataset.train, opening.device)
+    learner = Learner(config, dataset.train, opening.device, opening.start, restored=opening.checkpoint is not None)
     scorer = Scorer(dataset, config, opening.device)
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
     trainer = Trainer(config, dataset, learner, scorer, keeper, emit, inbox, steerable=steerable, script=opening.script)

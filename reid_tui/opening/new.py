@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reid_tui.config import RunConfig, RunOptions, resolve
 from reid_tui.opening.opening import Opening
-from reid_tui.runs.directory import RunDirectory, create_run, discard_empty
+from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.start import started
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import contextlib
 
     import torch
+    from torch import Tensor
 
     from reid_tui.opening.loading import Loading
 
@@ -37,6 +38,11 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     config = on_device(
         resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train)), device
     )
+    if config.pretrained:
+        from reid_tui.learning.weights import fetch_pretrained
+
+        fetch_pretrained(config.model, loading.report)
+    start = None if config.init is None else _weights_of(config.init, options, loading)
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
     return Opening(
@@ -46,8 +52,19 @@ def new(options: RunOptions, loading: Loading) -> Opening:
         run=run,
         lock=lock,
         started=started(run),
+        start=start,
         asked=options.given(),
     )
+
+
+def _weights_of(named: str, options: RunOptions, loading: Loading) -> dict[str, Tensor]:
+    """The tensors of another run's newest good checkpoint."""
+    from reid_tui.training.checkpoint import load_latest
+
+    path = locate_run(named, Path(options.runs_dir))
+    checkpoint, _ = load_latest(RunDirectory(path).checkpoints)
+    loading.report(f"begins with the weights of {path.name} at step {checkpoint.manifest.state.step:,}")
+    return checkpoint.tensors
 
 
 def on_device(config: RunConfig, device: torch.device) -> RunConfig:

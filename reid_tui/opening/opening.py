@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import Dataset
@@ -32,6 +33,8 @@ class Opening:
     """What the person said, for config.json."""
     checkpoint: Checkpoint | None = None
     """Weights and state to start from; None for fresh ones."""
+    start: dict[str, Tensor] | None = None
+    """Tensors of another run's checkpoint, from which a new network begins."""
     rewinds: int = 0
     """How often the run has gone back to an earlier checkpoint, this time counted."""
     script: Script | None = None

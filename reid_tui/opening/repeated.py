@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reid_tui.opening.new import made, on_device
 from reid_tui.opening.opening import Opening
 from reid_tui.opening.same import check_same_data, check_same_run, same_data
+from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.start import started
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
 
     from reid_tui.data import catalog
     from reid_tui.data.pairs import steps_per_epoch
+    from reid_tui.training.checkpoint import load_step
     from reid_tui.training.device import pick_device
 
     device = pick_device("cpu" if options.device == "auto" else options.device)
@@ -48,5 +50,6 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
         started=started(run),
         asked=options.given() | {"replay": str(again.path)},
         script=again.script,
+        checkpoint=load_step(RunDirectory(again.path).checkpoints, 0) if config.init or config.pretrained else None,
         passed_over=tuple(again.passed_over),
     )

@@ -113,6 +113,10 @@ class Progress(Event):
     """Seconds trained, pauses left out."""
     skipped: int
     """Steps skipped so far because loss or gradient were not finite."""
+    teaching: float = math.nan
+    """Share of the step's pairs, or triplets, that still cost something; NaN in older logs."""
+    rate: float = math.nan
+    """The learning rate that the step was taken with: `lr` times the factor of its schedule; NaN in older logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,36 +1,48 @@
-"""One optimiser step, and all that it changes: network, optimiser, margin, learning rate.
+"""One optimiser step, and all that it changes: network, loss, optimiser, average, margin, learning rate.
 
 Legend: P pairs of a batch, N images.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn.functional import pdist
 
-from reid_tui.config import NetworkOptions
+from reid_tui.config import LARGEST_ON_SPHERE, WITHOUT_MARGIN, augment_kinds
+from reid_tui.data.batches import draw_batches
+from reid_tui.data.pairs import EpochPairs, draw_epoch
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import evaluating
+from reid_tui.learning.augment import Augmentation
+from reid_tui.learning.averages import PREFIX as AVERAGE
+from reid_tui.learning.averages import WeightAverage
 from reid_tui.learning.distances import pair_distance
 from reid_tui.learning.losses import LOSSES
 from reid_tui.learning.networks import build_network, to_input
+from reid_tui.learning.objectives import build_objective
+from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
+from reid_tui.learning.rotations import check_square, rotated_labels
+from reid_tui.learning.weights import take_weights
 from reid_tui.text import printable
+from reid_tui.training.placed import PlacedImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import ImageSet, IntArray
-    from reid_tui.data.pairs import EpochPairs
 
-ADAM_STATE: Final = ("step", "exp_avg", "exp_avg_sq")
+NETWORK = "network."
+OBJECTIVE = "loss."
+"""Beginnings of the names of tensors in a checkpoint."""
 
 
 def _first_times(index: IntArray) -> NDArray[np.bool_]:
@@ -46,64 +58,73 @@ class StepResult:
 
     loss: float
     applied: bool
+    teaching: float = math.nan
+    """Share of the pairs, or triplets, that still cost something."""
 
 
-class PlacedImages:
-    """The images of a split as a uint8 tensor where they are computed with.
-
-    On the CPU it is the memory that they already lie in, mapped from a file or not; so too where they would take over
-    half of a GPU's free memory.
-    """
-
-    def __init__(self, images: ImageSet, device: torch.device) -> None:
-        """Put them there, if they fit."""
-        self._device = device
-        self._rows = images.rows
-        self._tensor = torch.from_numpy(images.images)
-        if device.type == "cpu":
-            return
-        size = len(images) * math.prod(images.shape)
-        if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
-            return
-        whole = images.images if images.rows is None else images.take(np.arange(len(images)))
-        self._tensor, self._rows = torch.from_numpy(whole).to(device), None
-
-    def batch(self, index: IntArray) -> Tensor:
-        """(n, C, H, W) uint8 on the device: the images at these places of the split."""
-        rows = torch.from_numpy(index if self._rows is None else self._rows[index])
-        return self._tensor[rows.to(self._tensor.device)].to(self._device)
+class _Cost(NamedTuple):
+    loss: Tensor
+    teaching: Tensor
 
 
 class Learner:
     """The Siamese network in training. Owns margin and learning rate; nobody else keeps a copy that counts."""
 
-    def __init__(self, config: RunConfig, train: ImageSet, device: torch.device) -> None:
-        """Build the network and its optimiser on a device and put the images there, if they fit.
+    def __init__(
+        self,
+        config: RunConfig,
+        train: ImageSet,
+        device: torch.device,
+        start: dict[str, Tensor] | None = None,
+        *,
+        restored: bool = False,
+    ) -> None:
+        """Build network, loss and optimiser on a device and put the images there, if they fit.
 
         Args:
             config: resolved.
             train: the images that pairs index.
             device: where to compute.
+            start: tensors of another run, from which the network begins.
+            restored: whether all weights come from a checkpoint of the run anyway.
 
         Raises:
-            UsageError: unknown model, or images it cannot take.
+            UsageError: unknown model, images it cannot take, settings that do not go together, or weights that do not
+                fit.
         """
         self.device = device
         if device.type == "cuda":
             # torch's default, TF32, keeps 10 bits of 23; and cuDNN's fastest backward pass adds in any order
             torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
             torch.backends.cudnn.deterministic = True
-        self._all_pairs = config.pairs == "batch"
-        self._loss = LOSSES[config.loss]
+        self._config = config
         self._autocast = config.precision == "bf16"
-        self._images = PlacedImages(train, device)
-        self._identities_N = train.identities
-        self._alone_N = np.bincount(train.identities)[train.identities] == 1
         channels, height, width = train.shape
-        wanted = NetworkOptions(config.model, config.embedding_dim)
+        classes = int(train.identities.max(initial=0)) + 1
+        self.identities_N = train.identities
+        """Of what pairs index: the training images, or these and their turns."""
+        if config.rotations:
+            check_square(height, width)
+            self.identities_N, classes = rotated_labels(train.identities, classes), 4 * classes
+        self._images = PlacedImages(train, device, turned=config.rotations)
+        self._alone_N = np.bincount(self.identities_N)[self.identities_N] == 1
+        self._augmentation = Augmentation(augment_kinds(config.augment))
+        self._start = start
+        wanted = dataclasses.replace(config.network, pretrained=config.pretrained and not restored)
         self._build = functools.partial(build_network, wanted, channels, height, width, config.seed)
-        self.network = self._build().to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr, fused=device.type in ("cpu", "cuda"))
+        self._build_objective = functools.partial(
+            build_objective, config.loss, config.miner, classes=classes, dim=config.embedding_dim, seed=config.seed
+        )
+        self.network = self._begun().to(device)
+        in_batches = config.images_per_identity is not None
+        self.objective = self._build_objective().to(device) if in_batches else None
+        self._parameters = list(self.network.parameters())
+        if self.objective is not None:
+            self._parameters += self.objective.parameters()
+        self.optimizer = build_optimizer(config.optimizer, self._parameters, config.lr, config.weight_decay, device)
+        self._lr, self._factor = config.lr, 1.0
+        self.average = WeightAverage(self.network, config.average_weights) if config.average_weights else None
+        self._statistics = list(self.network.buffers())
         self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
         self._margin_value = config.margin
 
@@ -117,82 +138,162 @@ class Learner:
         self._margin_value = value
         self._margin.fill_(value)
 
+    def margin_refused(self, value: float) -> str:
+        """Why this margin does nothing, or nothing any more, as a clause; empty where it does something."""
+        if (reason := WITHOUT_MARGIN.get(self._config.loss)) is not None:
+            return reason
+        if self._config.normalize and value > LARGEST_ON_SPHERE:
+            return f"embeddings of length 1 are at most {LARGEST_ON_SPHERE:g} apart, so the margin ends there"
+        return ""
+
     @property
     def lr(self) -> float:
-        """Adam's learning rate."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """The learning rate that a schedule scales."""
+        return self._lr
 
     @lr.setter
     def lr(self, value: float) -> None:
+        self._lr = value
+        self._set_rate(self._factor)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the newest step: what was set, times the schedule's factor."""
+        return self._lr * self._factor
+
+    def _set_rate(self, factor: float) -> None:
+        self._factor = factor
         for group in self.optimizer.param_groups:
-            group["lr"] = value
+            group["lr"] = self.rate
 
-    def loss(self, pairs: EpochPairs) -> Tensor:
-        """Loss of a batch, with its graph: of its P pairs, or of all pairs among their 2P images.
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is evaluated, shown and used: the average of the weights, where there is one."""
+        return self.network if self.average is None else self.average.network
 
-        Among these an image may stand twice, and makes a same pair with itself; an identity's only image stands once.
+    def draw(self, epoch: int) -> EpochPairs:
+        """The pairs of an epoch, whose halves are the images of a batch."""
+        seed, size = self._config.seed, self._config.batch_size
+        if self._config.images_per_identity is None:
+            return draw_epoch(self.identities_N, seed, epoch)
+        batches = draw_batches(self.identities_N, 2 * size, self._config.images_per_identity, seed, epoch)
+        first_P, second_P = batches[:, :size].ravel(), batches[:, size:].ravel()
+        return EpochPairs(first_P, second_P, self.identities_N[first_P] == self.identities_N[second_P])
 
-        One forward over both halves is the Siamese network: its two branches share their weights.
+    def loss(self, pairs: EpochPairs, step: int = 0) -> Tensor:
+        """Loss of a batch, with its graph: of its P pairs, or of what its 2P images form.
 
         Args:
             pairs: index pairs into the training images.
+            step: of the run, from 0; decides what is drawn for it.
 
         Returns:
             () float32.
         """
+        return self._cost(pairs, step).loss
+
+    def _cost(self, pairs: EpochPairs, step: int) -> _Cost:
+        """One forward over both halves is the Siamese network: its two branches share their weights."""
         index = np.concatenate([pairs.first_P, pairs.second_P])
-        if self._all_pairs:
+        if self.objective is None and self._config.pairs == "batch":
             index = index[_first_times(index) | ~self._alone_N[index]]
-        batch = self._images.batch(index)
+        images = self._augmentation.augment(to_input(self._images.batch(index)), seed=self._config.seed, step=step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
-            points_ND = self.network(to_input(batch))
+            points_ND = self.network(images)
         points_ND = points_ND.float()
-        if self._all_pairs:
-            identities_N = self._identities_N[index]
+        if self.objective is not None:
+            labels_N, images_N = (torch.from_numpy(part).to(self.device) for part in (self.identities_N[index], index))
+            return _Cost(*self.objective(points_ND, labels_N, images_N, self._margin, step))
+        loss = LOSSES[self._config.loss]
+        if self._config.pairs == "batch":
+            identities_N = self.identities_N[index]
             row, column = np.triu_indices(len(index), 1)  # the order of pdist
             same_P = torch.from_numpy(identities_N[row] == identities_N[column]).to(self.device)
-            return self._loss.of_all(pdist(points_ND), same_P, self._margin)
+            distance_P = pdist(points_ND)
+            return _Cost(loss.of_all(distance_P, same_P, self._margin), self._teaching(distance_P, same_P))
         first_PD, second_PD = points_ND.chunk(2)
         same_P = torch.from_numpy(pairs.same_P).to(self.device)
-        return self._loss.of_drawn(pair_distance(first_PD, second_PD), same_P, self._margin)
+        distance_P = pair_distance(first_PD, second_PD)
+        return _Cost(loss.of_drawn(distance_P, same_P, self._margin), self._teaching(distance_P, same_P))
 
-    def step(self, pairs: EpochPairs) -> StepResult:
-        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite."""
+    def _teaching(self, distance_P: Tensor, same_P: Tensor) -> Tensor:
+        """() share of the pairs that still cost something."""
+        with torch.no_grad():
+            return torch.where(same_P, distance_P > 0, distance_P < self._margin).float().mean()
+
+    def step(self, pairs: EpochPairs, step: int = 0, factor: float = 1.0) -> StepResult:
+        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite.
+
+        Args:
+            pairs: index pairs into the training images.
+            step: of the run, from 0.
+            factor: of the learning rate, from its schedule.
+        """
+        if factor != self._factor:
+            self._set_rate(factor)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(pairs)
-        value = loss.item()
-        if not math.isfinite(value):
-            return StepResult(value, applied=False)
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
-        if not math.isfinite(torch.nn.utils.get_total_norm(gradients).item()):
-            return StepResult(value, applied=False)
+        before = [buffer.clone() for buffer in self._statistics]
+        cost = self._cost(pairs, step)
+        value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
+        if not (math.isfinite(value) and self._differentiated(cost.loss)):
+            for buffer, old in zip(self._statistics, before, strict=True):
+                buffer.copy_(old)
+            return StepResult(value, applied=False, teaching=teaching)
         self.optimizer.step()
-        return StepResult(value, applied=True)
+        if self.average is not None:
+            self.average.update(step + 1)
+        return StepResult(value, applied=True, teaching=teaching)
 
-    def loss_ahead(self, pairs: EpochPairs) -> float:
+    def _differentiated(self, loss: Tensor) -> bool:
+        """Take the gradient; returns whether it is finite."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        return math.isfinite(torch.nn.utils.get_total_norm(gradients).item())
+
+    def loss_ahead(self, pairs: EpochPairs, step: int = 0) -> float:
         """Loss of a batch that is not trained on, by the present weights. Changes nothing.
 
         Returns:
-            The largest float32 where the loss, a weight or one of Adam's averages is not finite.
+            The largest float32 where the loss, a weight or one of the optimiser's averages is not finite.
         """
         with evaluating(self.network):
-            value = self.loss(pairs).item()
-        averages = [state[key] for state in self.optimizer.state.values() for key in ADAM_STATE]
-        numbers = [*self.network.state_dict().values(), *averages]
+            value = self.loss(pairs, step).item()
+        averages = [state[key] for state in self.optimizer.state.values() for key in STATE[self._config.optimizer]]
+        numbers = [*self.network.state_dict().values(), *self._parameters, *averages]
         finite = math.isfinite(value) and all(bool(tensor.isfinite().all()) for tensor in numbers)
         return value if finite else torch.finfo(torch.float32).max
 
+    def _begun(self) -> nn.Module:
+        """A network before its first step."""
+        network = self._build()
+        if self._start is not None:
+            take_weights(network, self._start)
+        return network
+
     def beginning(self) -> dict[str, Tensor]:
-        """As `tensors`, before the first step."""
-        return {f"network.{name}": value for name, value in self._build().state_dict().items()}
+        """As `tensors`, before the first step.
+
+        Raises:
+            CheckpointError: the run began with weights that it has not drawn; its checkpoint of step 0 has them.
+        """
+        if self._config.init is not None or self._config.pretrained:
+            raise CheckpointError("no checkpoint of step 0, which holds the weights that this run began with")
+        weights = self._build().state_dict()
+        named = {NETWORK + name: value for name, value in weights.items()}
+        if self.objective is not None:
+            named |= {OBJECTIVE + name: value for name, value in self._build_objective().state_dict().items()}
+        if self.average is not None:
+            named |= WeightAverage(self._build(), self._config.average_weights).tensors()
+        return named
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and optimiser state by name, on the CPU and contiguous, for a checkpoint."""
-        named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            named.update({f"adam.{index}.{key}": state[key] for key in ADAM_STATE})
-        return {name: value.detach().cpu().contiguous() for name, value in named.items()}
+        named = {NETWORK + name: value for name, value in self.network.state_dict().items()}
+        if self.objective is not None:
+            named |= {OBJECTIVE + name: value for name, value in self.objective.state_dict().items()}
+        whole = {name: value.detach().cpu().contiguous() for name, value in named.items()}
+        whole |= state_tensors(self._config.optimizer, self.optimizer, self._parameters)
+        return whole if self.average is None else whole | self.average.tensors()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `tensors` gave. Nothing is changed when something does not fit.
@@ -200,40 +301,32 @@ class Learner:
         Raises:
             CheckpointError: names or shapes are those of another network.
         """
-        start = "network."
-        weights = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-        mine = self.network.state_dict()
-        for name in sorted(mine.keys() | weights.keys()):
-            here = tuple(mine[name].shape) if name in mine else "no such tensor"
-            there = tuple(weights[name].shape) if name in weights else "no such tensor"
-            if here != there:
-                raise CheckpointError(
-                    f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; "
-                    "resume with the run's own --model, --embedding-dim and --data"
-                )
-            if weights[name].dtype != mine[name].dtype:
-                raise CheckpointError(
-                    f"the checkpoint is damaged: {name} is {weights[name].dtype} there and {mine[name].dtype} here"
-                )
-        state = self._optimizer_state(tensors)
+        weights = _fitting(self.network, tensors, NETWORK)
+        losses = {} if self.objective is None else _fitting(self.objective, tensors, OBJECTIVE)
+        if self.average is not None:
+            _fitting(self.average.network, tensors, AVERAGE)
+        load_state(self._config.optimizer, self.optimizer, self._parameters, tensors)
         self.network.load_state_dict(weights)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if self.average is not None:
+            self.average.restore(tensors)
+        if self.objective is not None:
+            self.objective.load_state_dict(losses)
 
-    def _optimizer_state(self, tensors: dict[str, Tensor]) -> dict[int, dict[str, Any]]:
-        """Adam's state of every parameter, or of none where no step has been taken."""
-        state: dict[int, dict[str, Any]] = {}
-        if not any(name.startswith("adam.") for name in tensors):
-            return state
-        for index, parameter in enumerate(self.network.parameters()):
-            state[index] = {}
-            for key in ADAM_STATE:
-                like = torch.zeros(()) if key == "step" else parameter  # its memory order too
-                value = tensors.get(f"adam.{index}.{key}")
-                if value is None or value.shape != like.shape or value.dtype != like.dtype:
-                    raise CheckpointError(
-                        f"the checkpoint's optimiser state adam.{index}.{key} is missing or does not fit; "
-                        "resume from an older checkpoint by removing this one"
-                    )
-                state[index][key] = torch.empty_like(like).copy_(value)
-        return state
+
+def _fitting(module: nn.Module, tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
+    """A module's tensors out of a checkpoint's."""
+    given = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    mine = module.state_dict()
+    for name in sorted(mine.keys() | given.keys()):
+        here = tuple(mine[name].shape) if name in mine else "no such tensor"
+        there = tuple(given[name].shape) if name in given else "no such tensor"
+        if here != there:
+            raise CheckpointError(
+                f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; "
+                "resume with the run's own --model, --embedding-dim and --data"
+            )
+        if given[name].dtype != mine[name].dtype:
+            raise CheckpointError(
+                f"the checkpoint is damaged: {name} is {given[name].dtype} there and {mine[name].dtype} here"
+            )
+    return given

@@ -12,14 +12,18 @@ from reid_tui.config import (
     LARGEST_ALL_PAIRS,
     LIMITS,
     LOSSES,
-    MODELS,
+    MINERS,
+    OPTIMIZERS,
     PAIRINGS,
     PRECISIONS,
     PRESETS,
+    SCHEDULES,
     RunConfig,
+    parse_augment,
     parse_camera_pattern,
     parse_holdout,
     parse_image_size,
+    parse_model,
 )
 from reid_tui.errors import CheckpointError, UsageError
 from reid_tui.files import read_regular
@@ -42,13 +46,17 @@ the smallest one, the loss stays a hundred times lower. A learning rate of 1 was
 """
 _CHOICES: Final = {
     "preset": PRESETS,
-    "model": MODELS,
     "loss": LOSSES,
+    "miner": MINERS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "pairs": PAIRINGS,
     "precision": PRECISIONS,
 }
 _PARSED: Final[dict[str, Callable[[str], str]]] = {
+    "augment": parse_augment,
     "image_size": parse_image_size,
+    "model": parse_model,
     "holdout": parse_holdout,
     "camera_pattern": parse_camera_pattern,
 }

@@ -194,7 +194,9 @@ class Steering:
         self._emit(ev.Paused(step=trainer.step))
 
     def _set_margin(self, command: cmd.Command, step: int, value: float) -> None:
-        if self._accepts(command, step, "margin", value, self._learner.margin):
+        if reason := self._learner.margin_refused(value):
+            self._refuse(command, step, reason)
+        elif self._accepts(command, step, "margin", value, self._learner.margin):
             old, self._learner.margin = self._learner.margin, value
             self._emit(ev.MarginChanged(step=step, old=old, new=value))
 

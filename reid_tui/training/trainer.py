@@ -10,8 +10,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.data.pairs import draw_epoch, steps_per_epoch
+from reid_tui.data.pairs import steps_per_epoch
 from reid_tui.errors import advice
+from reid_tui.learning.schedules import check_schedule
+from reid_tui.learning.schedules import factor as schedule_factor
 from reid_tui.training import events as ev
 from reid_tui.training.manifest import EXPLODED, TrainingState
 from reid_tui.training.pictures import distances_of, map_of, scores_of
@@ -86,12 +88,13 @@ class Trainer:
         self._inbox = inbox
         self._steerable = steerable
         self._scripted = script is not None
-        images = len(dataset.train)
+        images = len(learner.identities_N)
         self._per_epoch = steps_per_epoch(images, config.batch_size)
         self._total = total_steps(config, images)
         self._eval_every = max(1, round(config.eval_every * self._per_epoch))
         self._map_every = map_interval(config.batch_size, self._total)
         self._progress_every = max(1, self._total // PROGRESS_LINES)
+        check_schedule(config.schedule, self._total)
         self._step = 0
         self._epoch_loss_sum, self._epoch_pairs = 0.0, 0
         self._epoch_loss = math.nan
@@ -151,7 +154,7 @@ class Trainer:
             map=map_,
             rank1=rank1,
             split="" if map_ is None else self._scorer.choosing,
-            loss=self._learner.loss_ahead(self._next_pairs()),
+            loss=self._learner.loss_ahead(self._next_pairs(), self._step),
             rewinds=self._rewinds,
         )
 
@@ -184,6 +187,8 @@ class Trainer:
         try:
             if self._went_back:
                 self.save("rewound")
+            elif self._step == 0 and (self._config.init is not None or self._config.pretrained):
+                self.save("asked")  # no seed draws these weights again
             if self._scores is None and self._step % self._eval_every == 0:
                 self.evaluate()  # the first, or one that a stop broke off
             self._phase("training")
@@ -202,14 +207,15 @@ class Trainer:
     def _next_pairs(self) -> EpochPairs:
         epoch, index = divmod(self._step, self._per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = epoch, draw_epoch(self._dataset.train.identities, self._config.seed, epoch)
+            self._drawn = epoch, self._learner.draw(epoch)
         size = self._config.batch_size
         return self._drawn[1][index * size : (index + 1) * size]
 
     def _train_step(self) -> None:
         epoch, pairs = self._step // self._per_epoch, self._next_pairs()
         before = time.perf_counter()
-        result = self._learner.step(pairs)
+        factor = schedule_factor(self._config.schedule, self._step, self._total, epoch_steps=self._per_epoch)
+        result = self._learner.step(pairs, self._step, factor)
         self._watch.count_step(time.perf_counter() - before, len(pairs))
         self._step += 1
         self._scores = None
@@ -223,7 +229,7 @@ class Trainer:
         self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
         last = self._step == self._total
         if last or self._steering.paused or not result.applied or self._step % self._progress_every == 0:
-            self._progress(epoch + 1, result.loss)
+            self._progress(epoch + 1, result.loss, result.teaching)
         self._after_step(epoch + 1, epoch_done=self._step % self._per_epoch == 0)
 
     def _after_step(self, epoch: int, *, epoch_done: bool) -> None:
@@ -234,7 +240,7 @@ class Trainer:
         if self._step % self._eval_every == 0:
             self.evaluate()
         elif self._step % self._map_every == 0:
-            self._show(self._scorer.snapshot(self._learner.network, self._learner.margin))
+            self._show(self._scorer.snapshot(self._learner.scored, self._learner.margin))
         if epoch_done:
             self.save("epoch")
         else:
@@ -247,7 +253,7 @@ class Trainer:
         """Score the sample of every split, or all images, and show both. A Stop that comes meanwhile breaks it off."""
         self._phase("evaluating", "all test images" if everything else "")
         try:
-            network, margin = self._learner.network, self._learner.margin
+            network, margin = self._learner.scored, self._learner.margin
             scored = self._scorer.evaluate(network, margin, everything=everything, go_on=self._go_on)
         except BrokenOffError:
             pass
@@ -384,7 +390,7 @@ class Trainer:
     def _warn(self, code: str, message: str) -> None:
         self._emit(ev.Warned(step=self._step, code=code, message=message))
 
-    def _progress(self, epoch: int, loss: float) -> None:
+    def _progress(self, epoch: int, loss: float, teaching: float) -> None:
         self._emit(
             ev.Progress(
                 step=self._step,
@@ -396,5 +402,7 @@ class Trainer:
                 pairs_per_s=self._watch.pairs_per_s,
                 wall_s=self._watch.seconds,
                 skipped=self._skipped,
+                teaching=teaching,
+                rate=self._learner.rate,
             )
         )

@@ -90,6 +90,8 @@ def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
         loss=finite,
         margin=last.margin,
         lr=last.lr,
+        rate=last.rate,
+        teaching=last.teaching,
         pairs_seen=last.pairs_seen,
         pairs_per_s=last.pairs_per_s,
         wall_s=last.wall_s,

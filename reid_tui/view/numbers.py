@@ -64,6 +64,7 @@ def number_rows(state: RunState) -> list[NumberRow]:
         NumberRow("margin", amount(state.margin), signed(state.margin - state.scored_margin, 2)),
         _lr_row(state),
         *_score_rows(state),
+        *([] if math.isnan(state.teaching) else [NumberRow("still teach", f"{100 * state.teaching:.0f} %")]),
         NumberRow("steps", f"{count(state.step)} / {count(state.total_steps)}" if state.total_steps else UNKNOWN),
         NumberRow("pairs seen", count(state.pairs_seen)),
         NumberRow("pairs/s", rate(state.pairs_per_s)),
@@ -108,4 +109,6 @@ def _lr_row(state: RunState) -> NumberRow:
     """Powers of ten have no readable difference: the old value stands there instead."""
     old = state.scored_lr
     changed = math.isfinite(old) and old != state.lr
-    return NumberRow("learning rate", plain(state.lr), f"was {plain(old)}" if changed else "")
+    scheduled = math.isfinite(state.rate) and not math.isclose(state.rate, state.lr)
+    value = f"{state.rate:.2g}" if scheduled else plain(state.lr)
+    return NumberRow("learning rate", value, f"was {plain(old)}" if changed else f"of {plain(state.lr)}" * scheduled)

@@ -68,6 +68,10 @@ class RunState:
     """At the newest evaluation; NaN where none is left."""
     scored_lr: float = math.nan
     """The same."""
+    rate: float = math.nan
+    """The learning rate of the newest step, its schedule counted."""
+    teaching: float = math.nan
+    """Share of its pairs that still cost something."""
     pairs_seen: int = 0
     pairs_per_s: float = math.nan
     wall_s: float = 0.0

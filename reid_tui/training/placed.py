@@ -1,0 +1,53 @@
+"""The images of a split where they are computed with."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from reid_tui.learning.rotations import rotate
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reid_tui.data.dataset import ImageSet, IntArray
+
+
+class PlacedImages:
+    """The images of a split as a uint8 tensor where they are computed with.
+
+    On the CPU it is the memory that they already lie in, mapped from a file or not; so too where they would take over
+    half of a GPU's free memory.
+    """
+
+    def __init__(self, images: ImageSet, device: torch.device, *, turned: bool = False) -> None:
+        """Put them there, if they fit.
+
+        Args:
+            images: of the split.
+            device: where to compute.
+            turned: whether place i + q * N stands for image i turned by q quarters.
+        """
+        self._device = device
+        self._rows = images.rows
+        self._count = len(images) if turned else 0
+        self._tensor = torch.from_numpy(images.images)
+        if device.type == "cpu":
+            return
+        size = len(images) * math.prod(images.shape)
+        if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
+            return
+        whole = images.images if images.rows is None else images.take(np.arange(len(images)))
+        self._tensor, self._rows = torch.from_numpy(whole).to(device), None
+
+    def batch(self, index: IntArray) -> Tensor:
+        """(n, C, H, W) uint8 on the device: the images at these places of the split."""
+        quarters = None
+        if self._count:
+            quarters, index = np.divmod(index, self._count)
+        rows = torch.from_numpy(index if self._rows is None else self._rows[index])
+        images = self._tensor[rows.to(self._tensor.device)].to(self._device)
+        return images if quarters is None else rotate(images, torch.from_numpy(quarters).to(self._device))
