@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path, paths: tuple[str, ...], me
 def test_a_tree_of_links_that_lead_out_says_so(tmp_path: Path) -> None:
     root = put(tmp_path / "x", "a/readme")
     (root / "a/1.jpg").symlink_to("/dev/null")
-    with pytest.raises(DataError, match=r"holds no picture, 1 links lead out of the folder and are left out, 1 other"):
+    with pytest.raises(DataError, match=r"holds no picture, 1 link leads out of the folder and is left out, 1 file"):
         listed(f"folder:{root}")
 
 
