@@ -80,8 +80,8 @@ def own_images(folder: Path) -> None:
     environ = PATH | {"XDG_CACHE_HOME": str(folder / "cache")}
     options = ["--camera-pattern", r"^c(\d)_"]
     (crops / "P011" / "cut.png").rename(crops / "P011" / "c4_9.png")
-    with Tmux(110, 40, folder, environ) as terminal:
-        terminal.run(*COMMAND, "data", "crops", *options, "--pairs", "4")
+    with Tmux(110, 40, folder, environ | {"COLORTERM": "truecolor"}) as terminal:
+        terminal.run(*COMMAND, "data", "crops", *options, "--pairs", "3")
         terminal.until(lambda screen: "DIFFERENT" in screen, 60)
         shoot(terminal, "own-images")
     with Tmux(120, 40, folder, environ) as terminal:

@@ -8,7 +8,7 @@ import typer
 
 from reid_tui.cli import options as opt
 from reid_tui.config import DataOptions
-from reid_tui.data.catalog import PREFIXES, SPECS, accepted
+from reid_tui.data.catalog import PREFIXES, SPECS, accepted, spellings
 from reid_tui.errors import UsageError
 
 
@@ -16,9 +16,7 @@ def data(
     context: typer.Context,
     spec: Annotated[
         str,
-        typer.Argument(
-            parser=accepted, autocompletion=opt.words(*SPECS, *PREFIXES), metavar="[SPEC]", help=opt.SPEC_HELP
-        ),
+        typer.Argument(autocompletion=opt.words(*SPECS, *PREFIXES), metavar="[SPEC]", help=opt.SPEC_HELP),
     ] = "auto",
     pairs: Annotated[
         int, opt.option("pairs", "N", "Training pairs to show.", opt.OUTPUT, opt.reader("pairs_shown", "--pairs"))
@@ -40,6 +38,7 @@ def data(
     """
     if forget:
         return _forget(spec)
+    spec = accepted(spec)
     from rich.console import Console
 
     from reid_tui.cli.loading import loading_shown
@@ -65,6 +64,6 @@ def _forget(spec: str) -> int:
         raise UsageError(f"nothing is kept of {spec}; --forget is for pictures in files")
     from reid_tui.data.folders.cache import forget
 
-    size = forget(spec)
+    size = sum(map(forget, spellings(spec)))
     print(f"removed {size / 1e6:,.1f} MB kept of {spec}" if size else f"nothing is kept of {spec}", file=sys.stderr)
     return 0

@@ -108,6 +108,16 @@ def accepted(spec: str) -> str:
     return found if spec.partition(":")[0] in SOURCES else str(Path(spec).expanduser().resolve())
 
 
+def spellings(spec: str) -> list[str]:
+    """How files may be known that were read once, also where they are gone: with their prefix, or with any."""
+    try:
+        return [canonical(spec)]
+    except DataError:
+        prefix, _, rest = spec.partition(":")
+        prefixes, path = ([prefix], rest) if prefix in SOURCES else (list(SOURCES), spec)
+        return [f"{prefix}:{Path(path).expanduser().absolute()}" for prefix in prefixes]
+
+
 def _check_known(spec: str) -> None:
     if not is_path(spec):
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,10 +31,25 @@ class Finding:
     """Whether scores mean less than they seem to while it stands."""
 
 
+_ONE: Final = {"are": "is", "have": "has"}
+_NOUN: Final = re.compile(r"^((?:\w+ )?)(identiti|picture|row|file|folder|image|link)(es|s)\b")
+_VERB: Final = re.compile(r"\b(are|have|differ|lie|stand|lead)\b")
+
+
+def agreeing(finding: Finding) -> str:
+    """Its count and its text, in the singular where it is one."""
+    text = finding.text
+    if finding.count == 1 and (noun := _NOUN.match(text)):
+        one = {"identiti": "identity"}.get(noun[2], noun[2])
+        rest = _VERB.sub(lambda verb: _ONE.get(verb[1], f"{verb[1]}s"), text[noun.end() :])
+        text = f"{noun[1]}{one}{rest}"
+    return f"{finding.count:,} {text}"
+
+
 def sentence(finding: Finding) -> str:
     """A finding as one printable line."""
     examples = f": {some(finding.examples, finding.count)}" if finding.examples else ""
-    return printable(f"{finding.count:,} {finding.text}{examples}", 500)
+    return printable(f"{agreeing(finding)}{examples}", 500)
 
 
 def some(names: Sequence[str], count: int | None = None) -> str:

@@ -83,13 +83,15 @@ def test_verification_intervals_hold_the_score_and_narrow_with_more_identities()
 
 
 def test_distractors_are_not_drawn() -> None:
-    # Whoever is drawn, each person is as far from the crowd: nothing but the persons' own share could vary.
-    identities_P2 = np.array([[0, 0], [1, 1], [2, 2], *[[0, DISTRACTOR], [1, DISTRACTOR], [2, DISTRACTOR]] * 3])
-    same_P = identities_P2[:, 0] == identities_P2[:, 1]
-    told = verification_intervals(np.where(same_P, 1.0, 2.0), same_P, identities_P2, seed=0)
-    assert told == {"auc": (1.0, 1.0), "eer": (0.0, 0.0)}
-    only_one = identities_P2[:, 0] == 0
-    assert verification_intervals(np.ones(only_one.sum()), same_P[only_one], identities_P2[only_one], seed=0) == {}
+    # The pairs with a distractor are right, that of two people is wrong. Drawn once each they are 2 and 1; one drawn
+    # twice brings 2 right ones and leaves no wrong one.
+    identities_P2 = np.array([[0, 0], [1, 1], [0, DISTRACTOR], [1, DISTRACTOR], [0, 1]])
+    distances_P, same_P = np.array([1.0, 1.0, 2.0, 2.0, 0.5]), np.arange(5) < 2
+    told = verification_intervals(distances_P, same_P, identities_P2, seed=0)
+    assert told["auc"] == pytest.approx((2 / 3, 1))
+    alone = identities_P2[:, 0] == 0
+    alone[4] = False
+    assert verification_intervals(distances_P[alone], same_P[alone], identities_P2[alone], seed=0) == {}
 
 
 def test_the_seed_alone_decides() -> None:

@@ -299,13 +299,14 @@ def test_what_is_allocated_stays_within_the_limit(identities: int) -> None:
     assert limit / 4 < peak + numpy_peak <= limit + shared
 
 
-def test_go_on_comes_between_the_parts_and_what_it_raises_ends_the_work() -> None:
-    points, identities = clouds(400, 4, 2, seed=6)
+@pytest.mark.parametrize("after", [1, 2, 100])
+def test_go_on_comes_before_each_part_and_what_it_raises_ends_the_work(after: int) -> None:
+    points, identities = clouds(100, 4, 2, seed=6)
     calls: list[int] = []
 
     def go_on() -> None:
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == after:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):

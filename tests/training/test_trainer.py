@@ -37,6 +37,10 @@ def test_a_whole_run(rig: Rig, tmp_path: Path) -> None:
         (24, 60),
     ]
     assert rig.told(ev.Evaluated)[-1].map > rig.told(ev.Evaluated)[0].map
+    *sampled, final = rig.told(ev.Evaluated)
+    assert set(dict(final.intervals)) == {"rank1", "map", "minp", "auc", "eer"}
+    assert not any(event.intervals for event in sampled)
+    assert final.protocol.startswith("leave-one-out")
     assert rig.told(ev.EmbeddingsReady)[-1].points.shape == (60, 2)
     with np.load(tmp_path / rig.told(ev.EmbeddingsReady)[-1].path, allow_pickle=False) as kept:
         np.testing.assert_array_equal(kept["points"], rig.told(ev.EmbeddingsReady)[-1].points)

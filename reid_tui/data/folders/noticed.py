@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.data.findings import SHOWN, Finding
+from reid_tui.data.findings import SHOWN, Finding, agreeing
 from reid_tui.errors import DataError
 from reid_tui.text import printable
 
@@ -24,8 +24,8 @@ KINDS: Final[dict[str, tuple[str, bool]]] = {
     "val_left_out": ("pictures of list_val.txt are left out, because published results do not train on them", False),
     "missing_files": ("named pictures are missing or no regular files", False),
     "duplicate_rows": ("rows say what an earlier one says and are left out", False),
-    "ignored_rows": ("rows are left out because their split is 'ignore'", False),
-    "other_files": ("other files and hidden folders lie among the pictures", False),
+    "ignored_rows": ("rows are left out, as the split 'ignore' says", False),
+    "other_files": ("files are passed over: they have no picture's ending, or are hidden", False),
 }
 """Code: what follows the count, and whether it is grave. In the order in which they are told."""
 MOST_MISSING: Final = 0.05
@@ -57,7 +57,7 @@ def shown(names: Sequence[str]) -> str:
 
 def told(found: Sequence[Finding]) -> str:
     """Counts in one clause; empty where nothing was found."""
-    return ", ".join(f"{item.count:,} {item.text}" for item in found)
+    return ", ".join(map(agreeing, found))
 
 
 def refuse_many_missing(missing: Sequence[str], named: int, where: str, remedy: str) -> None:

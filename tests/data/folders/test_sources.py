@@ -92,10 +92,13 @@ def test_two_that_fit_are_both_named(tmp_path: Path) -> None:
         ((), "holds no picture; it fits none of folder, csv, "),
         (("a.jpg", "b.jpg"), "has 2 pictures in no identity's folder, first 'a.jpg', 'b.jpg'; it fits none"),
         (("alice/1.jpg",), "has 1 picture of one identity, 'alice'; it fits none of folder"),
-        (("a.pdf", ".b.jpg"), "holds no picture, 2 other files and hidden folders lie among the pictures; it fits"),
+        (
+            ("a.pdf", ".b.jpg"),
+            "holds no picture, 2 files are passed over: they have no picture's ending, or are hidden; it fits",
+        ),
         (
             ("a.csv", "b\x1b.tsv"),
-            "holds no picture, 2 other files and hidden folders lie among the pictures; its tables",
+            "holds no picture, 2 files are passed over: they have no picture's ending, or are hidden; its tables",
         ),
     ],
 )

@@ -232,7 +232,7 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     assert f"{tmp_path} is a folder; name the table in it: csv:{tmp_path}/labels.csv" in refused(f"csv:{tmp_path}")
     assert "labels.csv has no row that names a picture; " in refused(table(tmp_path, "path,identity\n\n"))
     text = refused(table(tmp_path, "path,identity,split\na.png,1,ignore\n"))
-    assert "has no row that names a picture, 1 rows are left out because their split is 'ignore'; " in text
+    assert "has no row that names a picture, 1 row is left out, as the split 'ignore' says; " in text
 
 
 @pytest.mark.parametrize("text", HOSTILE[:-1])

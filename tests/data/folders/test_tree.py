@@ -101,7 +101,10 @@ def test_names_that_differ_only_in_case_accents_or_spaces_are_told(tmp_path: Pat
     ("paths", "message"),
     [
         ((), "holds no picture; folder: wants one folder per identity"),
-        (("a/x.txt", "b/y.txt"), "holds no picture, 2 other files and hidden folders lie among the pictures; folder: "),
+        (
+            ("a/x.txt", "b/y.txt"),
+            "holds no picture, 2 files are passed over: they have no picture's ending, or are hidden; folder: ",
+        ),
         (("1.jpg", "2.jpg"), "has 2 pictures in no identity's folder, first '1.jpg', '2.jpg'; folder: wants one"),
         (("train/1.jpg", "test/2.jpg"), "has 2 pictures in no identity's folder, first 'test/2.jpg', 'train/1.jpg'"),
         (("alice/1.jpg", "alice/2.jpg"), "all pictures show one identity, 'alice'; at least two are needed"),
@@ -117,7 +120,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path, paths: tuple[str, ...], me
 def test_a_tree_of_links_that_lead_out_says_so(tmp_path: Path) -> None:
     root = put(tmp_path / "x", "a/readme")
     (root / "a/1.jpg").symlink_to("/dev/null")
-    with pytest.raises(DataError, match=r"holds no picture, 1 links lead out of the folder and are left out, 1 other"):
+    with pytest.raises(DataError, match=r"holds no picture, 1 link leads out of the folder and is left out, 1 file"):
         listed(f"folder:{root}")
 
 
