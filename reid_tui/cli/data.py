@@ -27,6 +27,7 @@ def data(
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
     holdout: opt.Holdout = None,
+    augment: opt.Augment = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove what is kept of these pictures, at every size; they stay.")
@@ -55,6 +56,10 @@ def data(
     if pairs:
         console.print()
         color = console.color_system is not None and not console.no_color
+        if augment is not None:
+            from reid_tui.training.preview import augmented
+
+            dataset = augmented(dataset, augment, seed)
         console.print(show.pairs(dataset, pairs, seed, Console().width, color=color))
     return 0
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reid_tui.config import RunConfig, RunOptions, resolve
+from reid_tui.config import RunConfig, RunOptions, resolve, tested_feature
 from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from reid_tui.data.dataset import Dataset
     from reid_tui.opening.loading import Loading
 
 
@@ -42,6 +43,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
         from reid_tui.learning.weights import fetch_pretrained
 
         fetch_pretrained(config.model, loading.report)
+    _tell_choices(config, dataset, loading)
     start = None if config.init is None else _weights_of(config.init, options, loading)
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
@@ -55,6 +57,19 @@ def new(options: RunOptions, loading: Loading) -> Opening:
         start=start,
         asked=options.given(),
     )
+
+
+def _tell_choices(config: RunConfig, dataset: Dataset, loading: Loading) -> None:
+    """Say what follows from the settings and is not seen from them."""
+    from reid_tui.data.batches import small_identities
+
+    if config.bnneck or config.normalize:
+        loading.report(f"distances are taken from the {tested_feature(config.network)}")
+    if config.images_per_identity is not None:
+        few = small_identities(dataset.train.identities, config.images_per_identity)
+        if few:
+            each = f"{config.images_per_identity} of an identity in a batch"
+            loading.report(f"{few:,} identities have fewer images than the {each}: theirs come more than once")
 
 
 def _weights_of(named: str, options: RunOptions, loading: Loading) -> dict[str, Tensor]:
