@@ -205,3 +205,20 @@ heavy = {"numpy", "torch", "torchvision", "PIL", "csv", "platformdirs", "reid_tu
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_source_that_the_docs_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reid_tui.data.folders import listing as listings
+    from reid_tui.data.folders import sources, walk
+    from reid_tui.data.pool import UNDIVIDED
+
+    page = (Path(__file__).parents[3] / "docs" / "your-own-images.md").read_text()
+    example = page[page.index("```python\n") + 10 :]
+    monkeypatch.setattr(sources, "SOURCES", dict(sources.SOURCES))
+    names = {**vars(listings), **vars(sources), "walk": walk.walk, "Path": Path, "UNDIVIDED": UNDIVIDED}
+    code = "from __future__ import annotations\n" + example[: example.index("```")]
+    exec(compile(code, "your-own-images.md", "exec"), names)
+    for name in ("heron-17_2024-05-01.jpg", "heron-17_2024-05-02.jpg", "owl-3_2024-05-01.png"):
+        (tmp_path / name).write_bytes(b"x")
+    found = sources.listing(DataOptions(data=f"birds:{tmp_path}"), lambda *_: None)
+    assert [picture.identity for picture in found.pictures] == ["heron-17", "heron-17", "owl-3"]
