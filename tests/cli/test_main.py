@@ -53,7 +53,7 @@ def test_every_option_is_a_field_and_the_other_way_round() -> None:
         ("--eval-every", "0", "above 0"),
         ("--data", "imagenet", "fashion-mnist, mnist, kmnist, pedestrians"),
         ("--preset", "x", "tutorial, fast"),
-        ("--model", "resnet", "tutorial"),
+        ("--model", "Res-Net", "tutorial"),
         ("--loss", "quadruplet", "contrastive, triplet"),
         ("--pairs", "hard", "random, batch"),
         ("--precision", "fp8", "auto, fp32, bf16"),

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from reid_tui.config import OPTIMIZERS
+from reid_tui.config import OPTIMIZERS, NetworkOptions
 from reid_tui.errors import CheckpointError
 from reid_tui.learning.networks import build_network
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
@@ -46,7 +46,7 @@ def same(first: list[Tensor], second: list[Tensor]) -> bool:
 def test_adam_as_it_comes_is_the_tutorials_bit_for_bit() -> None:
     found = []
     for own in (True, False):
-        model = build_network("tutorial", 3, 16, 16, 2, seed=0)
+        model = build_network(NetworkOptions("tutorial", 2), 3, 16, 16, seed=0)
         plain = torch.optim.Adam(model.parameters(), lr=1e-2, fused=True)
         optimizer = build("adam", model) if own else plain
         assert len(optimizer.param_groups) == 1

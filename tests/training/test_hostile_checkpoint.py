@@ -25,7 +25,14 @@ from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config, read_ma
 from reid_tui.training.scoring import Scorer
 from tests.training.small import save_small, small_config
 
-LATER = ("rank1", "split", "loss", "rewinds", "image_root", "image_size", "camera_pattern", "holdout")
+_DEFAULTED = tuple(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING)
+LATER = ("rank1", "split", "loss", "rewinds", *_DEFAULTED)
+    "rank1",
+    "split",
+    "loss",
+    "rewinds",
+    *(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING),
+)
 """What older manifests do not have."""
 NEWEST, OLDER = "step-00000024", "step-00000016"
 

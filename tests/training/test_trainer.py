@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from reid_tui.config import RunConfig
 from reid_tui.data.dataset import Dataset
-from reid_tui.data.pairs import pairs_of_step
+from reid_tui.data.pairs import EpochPairs, pairs_of_step
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import load_latest, manifests, read_manifest
@@ -304,8 +305,13 @@ class TestNotFinite:
     def test_three_that_were_not_finite_by_chance_leave_good_weights(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        whole = rig.learner.loss
-        monkeypatch.setattr(rig.learner, "loss", lambda pairs: whole(pairs) * (math.inf if at() in (9, 10, 11) else 1))
+        whole = rig.learner._cost
+
+        def spoiled(pairs: EpochPairs, step: int) -> Any:
+            cost = whole(pairs, step)
+            return cost._replace(loss=cost.loss * (math.inf if at() in (9, 10, 11) else 1))
+
+        monkeypatch.setattr(rig.learner, "_cost", spoiled)
         taken = [0]
 
         def at() -> int:
