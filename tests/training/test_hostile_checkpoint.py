@@ -27,12 +27,6 @@ from tests.training.small import save_small, small_config
 
 _DEFAULTED = tuple(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING)
 LATER = ("rank1", "split", "loss", "rewinds", *_DEFAULTED)
-    "rank1",
-    "split",
-    "loss",
-    "rewinds",
-    *(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING),
-)
 """What older manifests do not have."""
 NEWEST, OLDER = "step-00000024", "step-00000016"
 
