@@ -149,3 +149,10 @@ def test_what_may_be_left_off_and_has_an_end(name: str, most: str, message: str)
     for text in ("-0.1", "nan", "1.1"):
         with pytest.raises(UsageError, match=message.replace("1.1", text)):
             parse_number(name, text)
+
+
+def test_a_batch_has_room_for_two_identities() -> None:
+    with pytest.raises(UsageError, match="--images-per-identity must be at most 16 with --batch-size 16, not 17"):
+        resolve(RunOptions(batch_size=16, images_per_identity=17), "pedestrians", 10)
+    assert resolve(RunOptions(batch_size=16, images_per_identity=16), "pedestrians", 10).pairs == "batch"
+    assert resolve(RunOptions(batch_size=2, preset="fast"), "pedestrians", 10).images_per_identity == 2

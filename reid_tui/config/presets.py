@@ -97,6 +97,11 @@ def resolve(
     )
     check_network(config.network, None if loss in WITHOUT_MARGIN else config.margin)
     check_objective(config.loss, options.miner and config.miner, config.pairs)
+    if (each := config.images_per_identity) is not None and each > config.batch_size:
+        raise UsageError(
+            f"--images-per-identity must be at most {config.batch_size} with --batch-size {config.batch_size}, "
+            f"not {each}: a batch of twice as many images shows at least two identities"
+        )
     if options.images_per_identity is not None and config.pairs != "batch":
         raise UsageError("--images-per-identity is for --pairs batch; leave it out, or say --pairs batch")
     if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
@@ -116,6 +121,7 @@ def _pairs(options: RunOptions, preset: Preset) -> str:
 def _learning(options: RunOptions, preset: Preset, loss: str) -> dict[str, Any]:
     """What of the rest was said, and what follows from the loss."""
     in_batches = _pairs(options, preset) == "batch"
+    batch_size = options.batch_size or preset.batch_size
     said = {
         name: value
         for name in (
@@ -132,7 +138,9 @@ def _learning(options: RunOptions, preset: Preset, loss: str) -> dict[str, Any]:
         if (value := getattr(options, name)) is not None
     }
     return {
-        "images_per_identity": (options.images_per_identity or IMAGES_PER_IDENTITY) if in_batches else None,
+        "images_per_identity": (options.images_per_identity or min(IMAGES_PER_IDENTITY, batch_size))
+        if in_batches
+        else None,
         "miner": options.miner or miners_of(loss)[0],
         "normalize": loss in ON_SPHERE if options.normalize is None else options.normalize,
         **said,
