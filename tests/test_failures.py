@@ -78,10 +78,10 @@ def words(request: pytest.FixtureRequest, tiny: Dataset, monkeypatch: pytest.Mon
     """Has training break in a step; what a person is to be told."""
     real, steps = Learner.step, iter(range(1, 1000))
 
-    def step(learner: Learner, pairs: object) -> object:
+    def step(learner: Learner, *given: object) -> object:
         if next(steps) == BREAKS_AT:
             request.param()
-        return real(learner, pairs)  # type: ignore[arg-type]
+        return real(learner, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Learner, "step", step)
     monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)

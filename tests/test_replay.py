@@ -217,16 +217,16 @@ def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path:
 def test_steps_that_were_skipped_and_a_divergence_that_was_lived_through(
     tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, taken = Learner.loss, collections.Counter[Learner]()
+    whole, taken = Learner._cost, collections.Counter[Learner]()
 
-    def sometimes_infinite(learner: Learner, pairs: EpochPairs) -> torch.Tensor:
-        loss = whole(learner, pairs)
+    def sometimes_infinite(learner: Learner, pairs: EpochPairs, step: int) -> Any:
+        cost = whole(learner, pairs, step)
         if not torch.is_grad_enabled():  # a look ahead is no step
-            return loss
+            return cost
         taken[learner] += 1
-        return loss * math.inf if taken[learner] in (3, 10, 11, 12) else loss
+        return cost._replace(loss=cost.loss * math.inf) if taken[learner] in (3, 10, 11, 12) else cost
 
-    monkeypatch.setattr(Learner, "loss", sometimes_infinite)
+    monkeypatch.setattr(Learner, "_cost", sometimes_infinite)
     go(tmp_path, {5: [cmd.SetMargin(1.5)], 12: [cmd.SetLearningRate(5e-4), cmd.Resume()]}, epochs=2)
     assert [event.step for event in told(tmp_path, "run", ev.Diverged)] == [12]
     assert told(tmp_path, "run", ev.Finished)

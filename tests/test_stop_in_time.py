@@ -90,7 +90,7 @@ def test_what_loads_is_broken_off_at_once(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def slow(*_: object) -> None:
+    def slow(*_: object, **__: object) -> None:
         signal.raise_signal(signal.Signals[name])
         raise AssertionError("loading went on")
 
