@@ -246,6 +246,13 @@ def test_whatever_a_batch_lacks_nothing_is_nan(loss: str, miner: str, labels: li
             assert cost.loss.item() == 0 or len(labels) > 1
 
 
+@EVERY
+def test_what_batches_of_single_images_leave_is_known(loss: str, miner: str) -> None:
+    points_ND = torch.nn.functional.normalize(points(7, 5)).requires_grad_()
+    objective(loss, miner)(points_ND, torch.arange(7), torch.arange(7), MARGIN).loss.backward()
+    assert bool(points_ND.grad.any()) == ((loss, miner) in config.WITHOUT_SAME)
+
+
 def test_a_point_on_its_identitys_own_weight_has_a_finite_gradient() -> None:
     made = objective("arcface", "all")
     points_ND = (made.weights.W.detach().T[:4] * 3).clone().requires_grad_()
