@@ -29,7 +29,7 @@ from reid_tui.learning.networks import build_network, to_input
 from reid_tui.learning.objectives import build_objective
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
 from reid_tui.learning.rotations import check_square, rotated_labels
-from reid_tui.learning.weights import take_weights
+from reid_tui.learning.weights import put_weights, take_weights
 from reid_tui.text import printable
 from reid_tui.training.placed import PlacedImages
 
@@ -305,11 +305,11 @@ class Learner:
         if self.average is not None:
             _fitting(self.average.network, tensors, AVERAGE)
         load_state(self._config.optimizer, self.optimizer, self._parameters, tensors)
-        self.network.load_state_dict(weights)
+        put_weights(self.network, weights)
         if self.average is not None:
             self.average.restore(tensors)
         if self.objective is not None:
-            self.objective.load_state_dict(losses)
+            put_weights(self.objective, losses)
 
 
 def _fitting(module: nn.Module, tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
