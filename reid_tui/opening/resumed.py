@@ -107,7 +107,7 @@ def _continued(options: RunOptions, run: RunDirectory, manifest: Manifest, image
     if "epochs" in changes and "steps" not in changes:
         config = dataclasses.replace(config, steps=None)
     from reid_tui.data.pairs import steps_per_epoch
-    from reid_tui.training.trainer import total_steps
+    from reid_tui.training.course import total_steps
 
     step, total = manifest.state.step, total_steps(config, images)
     if step < total:

@@ -10,16 +10,14 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.data.pairs import steps_per_epoch
 from reid_tui.errors import advice
-from reid_tui.learning.schedules import check_schedule
-from reid_tui.learning.schedules import factor as schedule_factor
 from reid_tui.training import events as ev
+from reid_tui.training.course import course_of
+from reid_tui.training.epoch_loss import EpochLoss
 from reid_tui.training.manifest import EXPLODED, TrainingState
 from reid_tui.training.pictures import distances_of, map_of, scores_of
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
-from reid_tui.training.scoring import map_interval
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
 
@@ -36,18 +34,10 @@ if TYPE_CHECKING:
     from reid_tui.training.scoring import Picture, Scored, Scorer
 
 RUINED_TO_DIVERGE: Final = 3
-PROGRESS_LINES: Final = 20_000
-"""About so many progress events in a long run."""
 
 
 class BrokenOffError(Exception):
     """An evaluation that nobody waits for any more."""
-
-
-def total_steps(config: RunConfig, images: int) -> int:
-    """Steps of the whole run: its epochs, or fewer where `steps` says so."""
-    whole = config.epochs * steps_per_epoch(images, config.batch_size)
-    return whole if config.steps is None else min(whole, config.steps)
 
 
 class Trainer:
@@ -88,16 +78,9 @@ class Trainer:
         self._inbox = inbox
         self._steerable = steerable
         self._scripted = script is not None
-        images = len(learner.identities_N)
-        self._per_epoch = steps_per_epoch(images, config.batch_size)
-        self._total = total_steps(config, images)
-        self._eval_every = max(1, round(config.eval_every * self._per_epoch))
-        self._map_every = map_interval(config.batch_size, self._total)
-        self._progress_every = max(1, self._total // PROGRESS_LINES)
-        check_schedule(config.schedule, self._total)
+        self._course = course_of(config, len(learner.identities_N))
         self._step = 0
-        self._epoch_loss_sum, self._epoch_pairs = 0.0, 0
-        self._epoch_loss = math.nan
+        self._epoch_loss = EpochLoss()
         self._pairs_seen = 0
         self._skipped = 0
         self._ruined_in_row = 0
@@ -125,9 +108,7 @@ class Trainer:
         self._scorer.restore(tensors)
         self._learner.restore(tensors)
         self._step = state.step
-        self._epoch_loss = math.nan
-        self._epoch_loss_sum = state.epoch_loss_sum
-        self._epoch_pairs = state.epoch_pairs
+        self._epoch_loss = EpochLoss(state.epoch_loss_sum, state.epoch_pairs)
         self._pairs_seen = state.pairs_seen
         self._skipped = state.skipped
         self._ruined_in_row = 0
@@ -143,8 +124,8 @@ class Trainer:
         map_, rank1 = self._scores or (None, None)
         return TrainingState(
             step=self._step,
-            epoch_loss_sum=self._epoch_loss_sum,
-            epoch_pairs=self._epoch_pairs,
+            epoch_loss_sum=self._epoch_loss.loss_sum,
+            epoch_pairs=self._epoch_loss.pairs,
             pairs_seen=self._pairs_seen,
             margin=self._learner.margin,
             lr=self._learner.lr,
@@ -180,8 +161,8 @@ class Trainer:
                 self._learner,
                 run=name,
                 step=self._step,
-                total_steps=self._total,
-                steps_per_epoch=self._per_epoch,
+                total_steps=self._course.total,
+                steps_per_epoch=self._course.per_epoch,
             )
         )
         try:
@@ -189,10 +170,10 @@ class Trainer:
                 self.save("rewound")
             elif self._step == 0 and (self._config.init is not None or self._config.pretrained):
                 self.save("asked")  # no seed draws these weights again
-            if self._scores is None and self._step % self._eval_every == 0:
+            if self._scores is None and self._step % self._course.eval_every == 0:
                 self.evaluate()  # the first, or one that a stop broke off
             self._phase("training")
-            while self._step < self._total:
+            while self._step < self._course.total:
                 self._steering.obey(self)
                 self._train_step()
                 diverged = self._ruined_in_row and self._ruined_in_row % RUINED_TO_DIVERGE == 0
@@ -205,49 +186,43 @@ class Trainer:
             self._emit.refusals.tell(all_of_them=True)
 
     def _next_pairs(self) -> EpochPairs:
-        epoch, index = divmod(self._step, self._per_epoch)
+        epoch, index = divmod(self._step, self._course.per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, self._learner.draw(epoch)
         size = self._config.batch_size
         return self._drawn[1][index * size : (index + 1) * size]
 
     def _train_step(self) -> None:
-        epoch, pairs = self._step // self._per_epoch, self._next_pairs()
+        pairs = self._next_pairs()
         before = time.perf_counter()
-        factor = schedule_factor(self._config.schedule, self._step, self._total, epoch_steps=self._per_epoch)
-        result = self._learner.step(pairs, self._step, factor)
+        result = self._learner.step(pairs, self._step, self._course.factor(self._step))
         self._watch.count_step(time.perf_counter() - before, len(pairs))
         self._step += 1
         self._scores = None
         self._pairs_seen += len(pairs)
         if result.applied:
-            self._epoch_loss_sum += result.loss * len(pairs)
-            self._epoch_pairs += len(pairs)
+            self._epoch_loss.add(result.loss, len(pairs))
         else:
             self._skipped += 1
             self._warn("step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite")
         self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
-        last = self._step == self._total
-        if last or self._steering.paused or not result.applied or self._step % self._progress_every == 0:
-            self._progress(epoch + 1, result.loss, result.teaching)
-        self._after_step(epoch + 1, epoch_done=self._step % self._per_epoch == 0)
+        last = self._step == self._course.total
+        if last or self._steering.paused or not result.applied or self._step % self._course.progress_every == 0:
+            self._progress(result.loss, result.teaching)
+        self._after_step()
 
-    def _after_step(self, epoch: int, *, epoch_done: bool) -> None:
-        if epoch_done:
-            self._epoch_loss = self._running_loss()
-            self._emit(ev.EpochEnded(step=self._step, epoch=epoch, loss=self._epoch_loss, wall_s=self._watch.seconds))
-            self._epoch_loss_sum, self._epoch_pairs = 0.0, 0
-        if self._step % self._eval_every == 0:
+    def _after_step(self) -> None:
+        if epoch_done := self._course.ends_epoch(self._step):
+            loss = self._epoch_loss.close()
+            self._emit(ev.EpochEnded(step=self._step, epoch=self._epoch_now(), loss=loss, wall_s=self._watch.seconds))
+        if self._step % self._course.eval_every == 0:
             self.evaluate()
-        elif self._step % self._map_every == 0:
+        elif self._step % self._course.map_every == 0:
             self._show(self._scorer.snapshot(self._learner.scored, self._learner.margin))
         if epoch_done:
             self.save("epoch")
         else:
             self.save_if_due()
-
-    def _running_loss(self) -> float:
-        return self._epoch_loss_sum / self._epoch_pairs if self._epoch_pairs else self._epoch_loss
 
     def evaluate(self, *, everything: bool = False) -> None:
         """Score the sample of every split, or all images, and show both. A Stop that comes meanwhile breaks it off."""
@@ -365,10 +340,10 @@ class Trainer:
             return self._save_lost()
         event = ev.Finished(
             step=self._step,
-            reason="epochs" if self._step % self._per_epoch == 0 else "steps",
+            reason="epochs" if self._course.ends_epoch(self._step) else "steps",
             steps=self._step,
             wall_s=self._watch.seconds,
-            loss=self._epoch_loss if self._step % self._per_epoch == 0 else self._running_loss(),
+            loss=self._epoch_loss.mean,
         )
         self._emit(event)
         return event
@@ -382,7 +357,7 @@ class Trainer:
 
     def _epoch_now(self) -> int:
         """From 1; a step at the border belongs to the epoch that it ends."""
-        return max(0, self._step - 1) // self._per_epoch + 1
+        return self._course.epoch(self._step)
 
     def _phase(self, phase: ev.Phase, detail: str = "") -> None:
         self._emit(ev.PhaseChanged(step=self._step, phase=phase, detail=detail))
@@ -390,11 +365,11 @@ class Trainer:
     def _warn(self, code: str, message: str) -> None:
         self._emit(ev.Warned(step=self._step, code=code, message=message))
 
-    def _progress(self, epoch: int, loss: float, teaching: float) -> None:
+    def _progress(self, loss: float, teaching: float) -> None:
         self._emit(
             ev.Progress(
                 step=self._step,
-                epoch=epoch,
+                epoch=self._epoch_now(),
                 loss=loss,
                 margin=self._learner.margin,
                 lr=self._learner.lr,
