@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from reid_tui.data.dataset import UInt8Array
-from reid_tui.data.folders import cache
+from reid_tui.data.folders import cache, fill, reading, store
 from reid_tui.data.folders.listing import Box, Listing, Picture
 from reid_tui.data.folders.verdict import Pixels
 from reid_tui.data.pool import UNDIVIDED
@@ -90,3 +90,23 @@ def crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Crops:
     root = tmp_path / "crops"
     root.mkdir()
     return Crops(root, home)
+
+
+@pytest.fixture
+def several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of a few pictures is written as one of very many is."""
+    monkeypatch.setattr(fill, "_PART_ROWS", 3)
+    monkeypatch.setattr(store, "_WIDENED", 72)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read from then on."""
+    names: list[str] = []
+
+    def noted(path: str) -> reading.Content:
+        names.append(Path(path).name)
+        return reading.read_settled(path)
+
+    monkeypatch.setattr(fill, "read_settled", noted)
+    return names
