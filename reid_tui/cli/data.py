@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reid_tui.cli import learning_options as learn
 from reid_tui.cli import options as opt
 from reid_tui.config import DataOptions
 from reid_tui.data.catalog import PREFIXES, SPECS, accepted, spellings
@@ -27,7 +28,7 @@ def data(
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
     holdout: opt.Holdout = None,
-    augment: opt.Augment = None,
+    augment: learn.Augment = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove what is kept of these pictures, at every size; they stay.")
