@@ -95,22 +95,7 @@ def resolve(
         holdout=options.holdout,
         **_learning(options, preset, loss),
     )
-    if options.margin is not None and config.why_no_margin:
-        raise UsageError(f"--margin does nothing with --loss {loss}: {config.why_no_margin}; leave it out")
-    check_network(config.network, None if config.why_no_margin else config.margin)
-    check_objective(config.loss, options.miner and config.miner, config.pairs)
-    if (each := config.images_per_identity) is not None and each > config.batch_size:
-        raise UsageError(
-            f"--images-per-identity must be at most {config.batch_size} with --batch-size {config.batch_size}, "
-            f"not {each}: a batch of twice as many images shows at least two identities"
-        )
-    if options.images_per_identity is not None and config.pairs != "batch":
-        raise UsageError("--images-per-identity is for --pairs batch; leave it out, or say --pairs batch")
-    if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
-        raise UsageError(
-            f"--batch-size must be at most {LARGEST_ALL_PAIRS} with --pairs batch, not {config.batch_size}: "
-            "the pairs among a batch's images grow with its square"
-        )
+    _check(options, config)
     return config
 
 
@@ -147,3 +132,23 @@ def _learning(options: RunOptions, preset: Preset, loss: str) -> dict[str, Any]:
         "normalize": loss in ON_SPHERE if options.normalize is None else options.normalize,
         **said,
     }
+
+
+def _check(options: RunOptions, config: RunConfig) -> None:
+    """Refuse settings that do not go together."""
+    if options.margin is not None and config.why_no_margin:
+        raise UsageError(f"--margin does nothing with --loss {config.loss}: {config.why_no_margin}; leave it out")
+    check_network(config.network, None if config.why_no_margin else config.margin)
+    check_objective(config.loss, options.miner and config.miner, config.pairs)
+    if (each := config.images_per_identity) is not None and each > config.batch_size:
+        raise UsageError(
+            f"--images-per-identity must be at most {config.batch_size} with --batch-size {config.batch_size}, "
+            f"not {each}: a batch of twice as many images shows at least two identities"
+        )
+    if options.images_per_identity is not None and config.pairs != "batch":
+        raise UsageError("--images-per-identity is for --pairs batch; leave it out, or say --pairs batch")
+    if config.pairs == "batch" and config.batch_size > LARGEST_ALL_PAIRS:
+        raise UsageError(
+            f"--batch-size must be at most {LARGEST_ALL_PAIRS} with --pairs batch, not {config.batch_size}: "
+            "the pairs among a batch's images grow with its square"
+        )

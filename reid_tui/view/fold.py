@@ -130,9 +130,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"paused": True, "phase": "training", "step": event.step}
         case Resumed():
             change = {"paused": False, "diverged": None, "phase": "training"}
-        case MarginChanged() if state.why_no_margin:
-            change = {}
-        case MarginChanged():
+        case MarginChanged() if not state.why_no_margin:
             mark = Mark(event.step, "margin", event.old, event.new)
             change = {"margin": event.new, "history": history.with_mark(mark)}
         case LrChanged():
@@ -147,7 +145,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"ended": cleaned(event), "step": max(state.step, event.step)}
         case Rewound():
             return _rewound(state, event)
-        case CommandRefused() | Warned() | Output() | Progress():
+        case CommandRefused() | Warned() | Output() | Progress() | MarginChanged():
             change = {}
         case _:
             assert_never(event)
