@@ -146,6 +146,12 @@ def test_sockets_are_unix_sockets() -> None:
         ("from reid_tui.cli.main import run; run(['doctor', '--help'])", "torch textual plotext numpy rich"),
         ("import reid_tui", "torch textual plotext numpy typer rich PIL"),
         ("from reid_tui import load_run", "torch torchvision textual plotext typer rich scipy sklearn onnxruntime"),
+        ("from reid_tui.cli.main import run; run(['compare', '--help'])", "torch textual plotext numpy PIL rich"),
+        (
+            "import reid_tui.using.answers, reid_tui.using.pair_table, reid_tui.using.pair_data",
+            "torch torchvision textual plotext typer rich scipy sklearn",
+        ),
+        ("import reid_tui.using.pair_text", "torch torchvision textual plotext typer scipy sklearn"),
         ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),
         ("import reid_tui.data.folders.sources", "torch textual plotext numpy torchvision PIL"),
