@@ -147,6 +147,8 @@ def test_sockets_are_unix_sockets() -> None:
         ("import reid_tui", "torch textual plotext numpy typer rich PIL"),
         ("from reid_tui import load_run", "torch torchvision textual plotext typer rich scipy sklearn onnxruntime"),
         ("from reid_tui.cli.main import run; run(['compare', '--help'])", "torch textual plotext numpy PIL rich"),
+        ("from reid_tui.cli.main import run; run(['compare', 'latest', 'a', 'b'])", "torch pydantic rich"),
+        ("from reid_tui.cli.main import run; run(['runs', '--runs-dir', '/dev/null/no'])", "torch pydantic"),
         (
             "import reid_tui.using.answers, reid_tui.using.pair_table, reid_tui.using.pair_data",
             "torch torchvision textual plotext typer rich scipy sklearn",
