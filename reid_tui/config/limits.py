@@ -47,6 +47,8 @@ LIMITS: Final[dict[str, Limit]] = {
     "far": Limit(0, 1, above=True),
     "prior": Limit(0, 0.999999, above=True),
     "rounds": Limit(1, 1000, whole=True),
+    "far": Limit(0, 1, above=True),
+    "prior": Limit(0, 0.999999, above=True),
 }
 
 
