@@ -1,10 +1,12 @@
-"""What the commands share that put a trained network to work."""
+"""What the commands share that look through pictures with a trained network."""
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,20 +21,9 @@ if TYPE_CHECKING:
     from reid_tui.data.catalog import Report
     from reid_tui.using.model import Model
 
-Far = Annotated[
-    float | None,
-    opt.option(
-        "far", "X", "The threshold fitted for this rate of false acceptance. [equal error]", opt.OUTPUT, opt.reader("far")
-    ),
-]
-Prior = Annotated[
-    float,
-    opt.option("prior", "P", "Share of same pairs among those that you ask about.", opt.OUTPUT, opt.reader("prior")),
-]
 
-
-def pictures_argument(metavar: str, text: str) -> typer.models.ArgumentInfo:
-    """An argument that names pictures in any way."""
+def pictures_argument(metavar: str, text: str) -> Any:  # noqa: ANN401
+    """An argument that names pictures in any way there is."""
     return typer.Argument(metavar=metavar, help=text, autocompletion=opt.words(*SPECS, *PREFIXES))
 
 
@@ -52,3 +43,20 @@ def tell(lines: Iterable[str]) -> None:
     """Say something beside the answer."""
     for line in lines:
         print(f"{PROG}: {printable(line, 1000)}", file=sys.stderr)
+
+
+def about(model: Model) -> tuple[str, ...]:
+    """What is to be said of a network whose threshold was asked for."""
+    name = printable(model.name)
+    late = () if model.card.fitted else (f"{name} has no threshold of its own; one was fitted on its data",)
+    return (*model.note, *late)
+
+
+def print_object(value: dict[str, Any]) -> None:
+    """As JSON, of which no terminal takes anything for a command."""
+    print(json.dumps(value, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
+
+
+def print_rows(rows: Iterable[Iterable[str]]) -> None:
+    """As CSV."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)

@@ -6,7 +6,7 @@ Legend: N pictures, M of one group, D embedding dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from reid_tui.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from reid_tui.config import GroupingName
     from reid_tui.data.catalog import Report
     from reid_tui.data.dataset import IntArray
 
     FloatArray = NDArray[np.float32]
 
-MethodName = Literal["average", "dbscan"]
-METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
 MOST_AVERAGE: Final = 16_000
 """Pictures whose distances, each twice in float64, take 2 GB."""
 MOST_NEIGHBOURS: Final = 1 << 27
@@ -41,7 +40,7 @@ class Group:
     """Root mean square of the distances between its pictures; 0 for one alone."""
 
 
-def clustered(embeddings_ND: FloatArray, threshold: float, method: MethodName, report: Report) -> list[Group]:
+def clustered(embeddings_ND: FloatArray, threshold: float, method: GroupingName, report: Report) -> list[Group]:
     """Group pictures; the largest group first, of equal ones that of the earliest picture.
 
     Args:

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from reid_tui.errors import FAILURE, ReidTuiError, UsageError, advice
 from reid_tui.evaluation.labels import GALLERY, QUERY
-from reid_tui.files import write_whole
 from reid_tui.text import cell, printable
+from reid_tui.using.output import write_new
 from reid_tui.using.pictures import fitted_pixels
 
 if TYPE_CHECKING:
@@ -38,51 +37,29 @@ DISTRACTOR: Final = 0
 ROLES: Final = {QUERY: "query", GALLERY: "gallery", QUERY + GALLERY: "both"}
 LARGEST_SPRITE: Final = 8192
 """Pixels of a side that TensorBoard reads."""
+ENDINGS: Final = (".npz", ".csv", ".tsv")
 PROJECTOR: Final = "projector_config.pbtxt"
 
 
-def planned(path: Path, *, force: bool) -> tuple[Path, ...]:
-    """The files that will be written for one path, known to be possible before anything is computed.
-
-    Args:
-        path: with an ending that says the kind.
-        force: whether files that are there may be replaced.
-
-    Raises:
-        UsageError: another ending, no such folder, or a file is there already.
-    """
-    if path.suffix not in _WRITERS:
-        raise UsageError(f"-o must end in {', '.join(_WRITERS)}, not {printable(path.name)!r}")
-    if not path.parent.is_dir():
-        raise UsageError(f"-o {printable(path, 400)}: there is no folder {printable(path.parent, 400)}; make it first")
-    files = [path]
-    if path.suffix == ".tsv":
-        files += [_beside(path, "metadata.tsv"), _beside(path, "sprite.png"), path.with_name(PROJECTOR)]
-    there = [file for file in files if file.exists()]
-    if there and not force:
-        raise UsageError(f"{printable(there[0], 400)} is there already; name another file, or replace it with --force")
-    return tuple(files)
+def planned(path: Path) -> tuple[Path, ...]:
+    """The files that will be written for the path that a person named, that first."""
+    if path.suffix != ".tsv":
+        return (path,)
+    return path, _beside(path, "metadata.tsv"), _beside(path, "sprite.png"), path.with_name(PROJECTOR)
 
 
 def write(path: Path, gallery: Gallery, card: ModelCard) -> None:
-    """Write embeddings with what is known of their pictures; each file is private, and whole or not there.
+    """Write embeddings with what is known of their pictures.
 
     Args:
-        path: as `planned` took it.
+        path: with one of the `ENDINGS`.
         gallery: what is written.
         card: of the network that embedded it.
 
     Raises:
         ReidTuiError: a file cannot be written.
     """
-    try:
-        _WRITERS[path.suffix](path, gallery, card)
-    except OSError as error:
-        raise _UnwrittenError(f"{printable(path, 400)} cannot be written: {advice(error, '')}") from error
-
-
-class _UnwrittenError(ReidTuiError):
-    exit_code = FAILURE
+    _WRITERS[path.suffix](path, gallery, card)
 
 
 def _npz(path: Path, gallery: Gallery, _: ModelCard) -> None:
@@ -101,7 +78,7 @@ def _npz(path: Path, gallery: Gallery, _: ModelCard) -> None:
         arrays["roles"] = np.array(_roles(pictures), dtype=np.str_)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    write_whole(path, content.getvalue())
+    write_new(path, content.getvalue())
 
 
 def _csv(path: Path, gallery: Gallery, _: ModelCard) -> None:
@@ -112,7 +89,7 @@ def _csv(path: Path, gallery: Gallery, _: ModelCard) -> None:
     lines = [",".join(("identity", "camera", "role", *(f"d{number}" for number in range(dimensions))))]
     for (identity, camera, role), values in zip(heads, _numbers(gallery, ","), strict=True):
         lines.append(f"{_quoted(str(identity), cell(camera), role)},{values}")
-    write_whole(path, _text(lines))
+    write_new(path, _text(lines))
 
 
 def _quoted(*cells: str) -> str:
@@ -134,13 +111,15 @@ def _tsv(path: Path, gallery: Gallery, card: ModelCard) -> None:
         f"  sprite {{\n    image_path: {files['sprite.png']}\n"
         f"    single_image_dim: {width}\n    single_image_dim: {height}\n  }}\n}}\n"
     )
-    write_whole(_beside(path, "metadata.tsv"), _text(lines))
-    write_whole(_beside(path, "sprite.png"), sprite)
-    write_whole(path.with_name(PROJECTOR), config.encode("utf-8", "replace"))
-    write_whole(path, _text(_numbers(gallery, "\t")))
+    write_new(_beside(path, "metadata.tsv"), _text(lines))
+    write_new(_beside(path, "sprite.png"), sprite)
+    write_new(path.with_name(PROJECTOR), config.encode("utf-8", "replace"))
+    write_new(path, _text(_numbers(gallery, "\t")))
 
 
-_WRITERS: Final[dict[str, Callable[[Path, Gallery, ModelCard], None]]] = {".npz": _npz, ".csv": _csv, ".tsv": _tsv}
+_WRITERS: Final[dict[str, Callable[[Path, Gallery, ModelCard], None]]] = dict(
+    zip(ENDINGS, (_npz, _csv, _tsv), strict=True)
+)
 
 
 def _beside(path: Path, more: str) -> Path:

@@ -10,47 +10,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from reid_tui.errors import UsageError
+from reid_tui.data.folders.noticed import counted
+from reid_tui.evaluation.labels import GALLERY, QUERY
 from reid_tui.text import cell
+from reid_tui.using.gallery import open_gallery
 from reid_tui.using.nearest import nearest
-from reid_tui.view.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reid_tui.config import DataOptions
+    from reid_tui.data.catalog import Report
     from reid_tui.data.dataset import IntArray, UInt8Array
-    from reid_tui.evaluation.operating import Fitted
+    from reid_tui.using.comparing import Judge
     from reid_tui.using.gallery import Gallery
     from reid_tui.using.listed import Pictures
+    from reid_tui.using.model import Model
 
 CSV_HEADER: Final = ("query", "rank", "path", "identity", "camera", "distance", "same", "probability")
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How distances are judged."""
-
-    fitted: Fitted
-    threshold: float
-    """Pairs no farther apart are called the same."""
-    far: float | None
-    """Rate of false acceptance that it was fitted for; None for that of the equal error."""
-    prior: float = 0.5
-    """Share of same pairs that is expected among those that are asked about."""
-
-    @classmethod
-    def of(cls, fitted: Fitted, far: float | None, prior: float = 0.5) -> Verdict:
-        """By the threshold of the equal error, or by the one fitted for a rate of false acceptance.
-
-        Raises:
-            UsageError: that rate was not fitted.
-        """
-        point = fitted.points[0] if far is None else fitted.point(far)
-        if point is None:
-            rates = [plain(point.asked) for point in fitted.points if point.asked is not None]
-            remedy = f"take one of {', '.join(rates)}, or leave it out" if rates else "leave it out"
-            raise UsageError(f"--far {plain(far or 0)} was not fitted: its pairs support no such rate; {remedy}")
-        return cls(fitted, point.threshold, point.asked, prior)
 
 
 class Match(NamedTuple):
@@ -83,24 +60,111 @@ class Answer:
         return bool(self.matches) and self.matches[0].same
 
 
-def search(queries: Gallery, gallery: Gallery, count: int, verdict: Verdict) -> Iterator[Answer]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """All answers, and what they are about."""
+
+    model: Model
+    judge: Judge
+    queries: Gallery
+    gallery: Gallery
+    answers: tuple[Answer, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said beside the answers: printable lines."""
+        left_out = sum(answer.left_out for answer in self.answers)
+        itself = f"{counted(left_out, 'picture')} of the gallery with the very pixels of a query: left out for it"
+        own = () if self.queries.pictures.source == self.gallery.pictures.source else self.queries.notes
+        return (*own, *self.gallery.notes, *([itself] if left_out else []))
+
+    def as_object(self) -> dict[str, Any]:
+        """For JSON."""
+        queries, gallery = self.queries.pictures, self.gallery.pictures
+        return {
+            "run": self.model.name,
+            "step": self.model.step,
+            "threshold": self.judge.point.threshold,
+            "far": self.judge.point.asked,
+            "prior": self.judge.prior,
+            "gallery": {"source": gallery.source, "pictures": len(gallery)},
+            "queries": [
+                {
+                    **_facts(queries, answer.query),
+                    "left_out": answer.left_out,
+                    "known": answer.known,
+                    "matches": [
+                        {
+                            "rank": match.rank,
+                            **_facts(gallery, match.place),
+                            "distance": match.distance,
+                            "same": match.same,
+                            "probability": match.probability,
+                        }
+                        for match in answer.matches
+                    ],
+                }
+                for answer in self.answers
+            ],
+        }
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """For CSV: a header, then each match. All can be printed, and no spreadsheet takes a cell for a formula."""
+        queries, gallery = self.queries.pictures, self.gallery.pictures
+        yield CSV_HEADER
+        for answer in self.answers:
+            for match in answer.matches:
+                yield (
+                    cell(queries.full_name(answer.query)),
+                    str(match.rank),
+                    cell(gallery.full_name(match.place)),
+                    cell(gallery.identities[match.place]),
+                    cell(gallery.cameras[match.place]),
+                    f"{match.distance:.6g}",
+                    "same" if match.same else "different",
+                    f"{match.probability:.4f}",
+                )
+
+
+def look(model: Model, judge: Judge, queries: DataOptions, gallery: DataOptions, count: int, report: Report) -> Found:
+    """Open queries and a gallery, and look for each of the former.
+
+    Args:
+        model: the network.
+        judge: says what is near enough.
+        queries: their `data` names them, as for `gallery.open_gallery`.
+        gallery: the same.
+        count: most that are found for each, >= 1.
+        report: told how far it is; what it raises ends it.
+
+    Raises:
+        ReidTuiError: nothing is there, or none of it can be read.
+    """
+    ask = open_gallery(model, queries, report, label="QUERY", role=QUERY)
+    answer = open_gallery(model, gallery, report, label="GALLERY", role=GALLERY)
+    return Found(model, judge, ask, answer, tuple(search(ask, answer, count, judge)))
+
+
+def search(queries: Gallery, gallery: Gallery, count: int, judge: Judge) -> Iterator[Answer]:
     """Look for each query, in their order.
 
     Args:
         queries: pictures that ask.
         gallery: pictures that may answer; those with the very pixels of a query are left out for it.
         count: most that are found for each, >= 1.
-        verdict: says what is near enough.
+        judge: says what is near enough.
     """
     without = _itself(queries.pictures.digests_N, gallery.pictures.digests_N)
     found = nearest(queries.embeddings_ND, gallery.embeddings_ND, count, without)
     for place, (rows_K, distances_K) in enumerate(found):
-        probability_K = verdict.fitted.probability(distances_K, verdict.prior)
-        near = zip(rows_K.tolist(), distances_K.tolist(), probability_K.tolist(), strict=True)
-        matches = tuple(
-            Match(rank, row, distance, distance <= verdict.threshold, probability)
-            for rank, (row, distance, probability) in enumerate(near, 1)
+        judged_K = zip(
+            rows_K.tolist(),
+            distances_K.tolist(),
+            judge.same(distances_K).tolist(),
+            judge.probability(distances_K).tolist(),
+            strict=True,
         )
+        matches = tuple(Match(rank, *judged) for rank, judged in enumerate(judged_K, 1))
         yield Answer(place, len(without[place]), matches)
 
 
@@ -112,40 +176,6 @@ def _itself(queries: UInt8Array, gallery: UInt8Array) -> Sequence[IntArray]:
     for row in np.flatnonzero(np.isin(keys_N, wanted)).tolist():
         rows.get(gallery[row].tobytes(), []).append(row)
     return [np.array(rows[digest.tobytes()], dtype=np.int64) for digest in queries]
-
-
-def as_json(answer: Answer, queries: Pictures, gallery: Pictures) -> dict[str, Any]:
-    """One query with its matches, as `reid-tui search --json` gives it."""
-    return {
-        **_facts(queries, answer.query),
-        "left_out": answer.left_out,
-        "known": answer.known,
-        "matches": [
-            {
-                "rank": match.rank,
-                **_facts(gallery, match.place),
-                "distance": match.distance,
-                "same": match.same,
-                "probability": match.probability,
-            }
-            for match in answer.matches
-        ],
-    }
-
-
-def as_rows(answer: Answer, queries: Pictures, gallery: Pictures) -> Iterator[tuple[str, ...]]:
-    """The cells of `CSV_HEADER` for each match; they can be printed, and no spreadsheet takes one for a formula."""
-    for match in answer.matches:
-        yield (
-            cell(queries.full_name(answer.query)),
-            str(match.rank),
-            cell(gallery.full_name(match.place)),
-            cell(gallery.identities[match.place]),
-            cell(gallery.cameras[match.place]),
-            f"{match.distance:.6g}",
-            "same" if match.same else "different",
-            f"{match.probability:.4f}",
-        )
 
 
 def _facts(pictures: Pictures, place: int) -> dict[str, Any]:
