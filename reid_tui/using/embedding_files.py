@@ -71,7 +71,7 @@ def _npz(path: Path, gallery: Gallery, _: ModelCard) -> None:
         "identity_names": np.array(identity_names, dtype=np.str_),
         "paths": np.array([pictures.full_name(place) for place in range(len(pictures))], dtype=np.str_),
     }
-    if any(pictures.cameras):
+    if all(pictures.cameras):
         arrays["cameras"], names = _numbered(pictures.cameras)
         arrays["camera_names"] = np.array(names, dtype=np.str_)
     if pictures.roles_N.any():
@@ -85,10 +85,11 @@ def _csv(path: Path, gallery: Gallery, _: ModelCard) -> None:
     pictures = gallery.pictures
     dimensions = gallery.embeddings_ND.shape[1]
     identities_N, _names = _labels(pictures)
-    heads = zip(identities_N.tolist(), pictures.cameras, _roles(pictures), strict=True)
-    lines = [",".join(("identity", "camera", "role", *(f"d{number}" for number in range(dimensions))))]
-    for (identity, camera, role), values in zip(heads, _numbers(gallery, ","), strict=True):
-        lines.append(f"{_quoted(str(identity), cell(camera), role)},{values}")
+    names = [cell(pictures.full_name(place)) for place in range(len(pictures))]
+    heads = zip(names, identities_N.tolist(), pictures.cameras, _roles(pictures), strict=True)
+    lines = [",".join(("path", "identity", "camera", "role", *(f"d{number}" for number in range(dimensions))))]
+    for (name, identity, camera, role), values in zip(heads, _numbers(gallery, ","), strict=True):
+        lines.append(f"{_quoted(name, str(identity), cell(camera), role)},{values}")
     write_new(path, _text(lines))
 
 

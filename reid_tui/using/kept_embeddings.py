@@ -21,7 +21,7 @@ import numpy as np
 
 from reid_tui.data.folders import index
 from reid_tui.data.folders.generations import make_private
-from reid_tui.files import PRIVATE_FILE, TEMPORARY_PREFIX, read_regular, write_all
+from reid_tui.files import TEMPORARY_PREFIX, read_regular, write_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,6 @@ def save(folder: Path, model: Model, kept: Kept) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     try:
         try:
-            os.fchmod(descriptor, PRIVATE_FILE)
             write_all(descriptor, kept.encode())
         finally:
             os.close(descriptor)

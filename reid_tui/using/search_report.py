@@ -41,9 +41,8 @@ def print_on(console: Console, found: Found) -> None:
     if len(found.answers) > 1:
         console.print(as_lines(found.answers, queries, gallery, color=color))
         known = sum(answer.known for answer in found.answers)
-        verdict = (
-            f"{known:,} of {counted(len(found.answers), 'query')} are known, by the threshold {threshold(found.judge)}"
-        )
+        known_of = f"{known:,} of {len(found.answers):,} queries {'is' if known == 1 else 'are'} known"
+        verdict = f"{known_of}, by the threshold {threshold(found.judge)}"
     else:
         (answer,) = found.answers
         if console.is_terminal:

@@ -70,11 +70,12 @@ def test_roles_distractors_and_who_is_not_known(trained_model: Model, divided: G
 def test_csv_holds_every_digit(trained_model: Model, gallery: Gallery, tmp_path: Path) -> None:
     write(tmp_path / "x.csv", gallery, trained_model.card)
     header, *rows = csv.reader((tmp_path / "x.csv").read_text().splitlines())
-    assert header[:4] == ["identity", "camera", "role", "d0"]
-    assert len(header) == 3 + trained_model.card.embedding_dim
-    assert np.array_equal(np.array([row[3:] for row in rows], dtype=np.float32), gallery.embeddings_ND)
-    assert [row[1] for row in rows] == list(gallery.pictures.cameras)
-    assert len({row[0] for row in rows}) == PEOPLE
+    assert header[:5] == ["path", "identity", "camera", "role", "d0"]
+    assert len(header) == 4 + trained_model.card.embedding_dim
+    assert np.array_equal(np.array([row[4:] for row in rows], dtype=np.float32), gallery.embeddings_ND)
+    assert [row[2] for row in rows] == list(gallery.pictures.cameras)
+    assert [row[0] for row in rows] == list(gallery.pictures.paths)
+    assert len({row[1] for row in rows}) == PEOPLE
 
 
 def test_what_the_projector_reads(trained_model: Model, gallery: Gallery, tmp_path: Path) -> None:
