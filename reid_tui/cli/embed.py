@@ -37,9 +37,9 @@ def embed(
     Of a data set those of its test images, of a source with a split those of its queries and gallery.
 
     npz: embeddings (N, D) float32, identities (N,), identity_names, paths, and where they are known cameras (N,),
-    camera_names and roles (N,) of query, gallery, both. Identities count from 1 in the order of identity_names; 0 is a
-    distractor, -1 nobody known. csv: path, identity, camera, role, then one column a dimension. tsv: vectors, with
-    FILE_metadata.tsv, FILE_sprite.png and projector_config.pbtxt for TensorBoard's projector.
+    camera_names and roles (N,) of query, gallery, both. identity_names[identity] is who it is; 0 is a distractor, -1
+    nobody known. csv: path, identity, camera, role, then one column a dimension. tsv: vectors, with FILE_metadata.tsv,
+    FILE_sprite.png and projector_config.pbtxt for TensorBoard's projector.
 
     JSON: run, step, source, pictures, identities, dimensions, files.
     """
