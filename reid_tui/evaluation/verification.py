@@ -173,9 +173,9 @@ def tar_at_far(same: FloatArray, different: FloatArray, far: float) -> float:
     return float(np.searchsorted(same, different[accepted])) / len(same)
 
 
-def allowed(count: int, rate: float) -> int:
-    """Of so many to be refused, how many may be accepted: a share of `rate`, in the same rounding, is not above it."""
-    return int(np.searchsorted(np.arange(1, count + 1) / count, rate, side="right"))
+def allowed(different: int, far: float) -> int:
+    """Of so many different pairs, how many may be accepted: a share of `far`, in the same rounding, is not above it."""
+    return int(np.searchsorted(np.arange(1, different + 1) / different, far, side="right"))
 
 
 def _told_tar(same: FloatArray, different: FloatArray, far: float) -> float:
