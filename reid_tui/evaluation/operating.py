@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -96,6 +95,6 @@ class Fitted:
         return np.interp(distances_P, table[:, 0], table[:, column])
 
 
-def is_rate(value: object) -> bool:
+def is_rate(value: object) -> TypeGuard[int | float]:
     """Whether a value read from somewhere is a number of 0..1."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -28,6 +28,7 @@ from reid_tui.config import (
 from reid_tui.errors import CheckpointError, UsageError
 from reid_tui.files import read_regular
 from reid_tui.text import printable
+from reid_tui.training.card import ModelCard, card_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +135,8 @@ class Manifest:
     data_fingerprint: str
     replaces: Manifest | None = None
     """The one before at the same step, in force until the new tensors are in place."""
+    card: ModelCard | None = None
+    """What the network needs to be used; None in older manifests."""
 
     @property
     def good(self) -> bool:
@@ -195,7 +198,11 @@ def _manifest(value: object) -> Manifest:
     for name in ("margin", "lr"):
         if getattr(state, name) <= 0:
             raise ValueError(f"state.{name} is {getattr(state, name)}")
-    return Manifest(**{**given, "state": state, "config": checked_config(given["config"])})
+    card = value.get("card") if isinstance(value, dict) else None
+    return Manifest(
+        **{**given, "state": state, "config": checked_config(given["config"])},
+        card=None if card is None else card_from(card),
+    )
 
 
 def checked_config(value: object) -> RunConfig:

@@ -1,0 +1,96 @@
+"""One small trained run, and pictures of people whom it never saw, made once and shared by all workers."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reid_tui.config import DataOptions, RunOptions
+from reid_tui.data import catalog
+from reid_tui.data.dataset import Dataset
+from reid_tui.engine import run_training
+from reid_tui.training.channels import CommandBox
+from reid_tui.training.events import Finished
+from reid_tui.using.model import Model, open_model
+
+STEPS = 40
+PEOPLE, EACH = 6, 4
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes | None, int]]:
+    """All that is in a folder, itself and hidden files too: by name content and time of change."""
+    paths = [folder, *folder.rglob("*")]
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else None, path.lstat().st_mtime_ns)
+        for path in paths
+    }
+
+
+def _train(runs: Path, dataset: Dataset) -> None:
+    options = RunOptions(
+        data="pedestrians", steps=STEPS, batch_size=16, seed=1, eval_every=100, device="cpu", runs_dir=str(runs)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(catalog.LOADERS, "pedestrians", lambda _: dataset)  # drawing takes longer than training
+        end = run_training(options, lambda _: None, CommandBox(), steerable=False)
+    assert isinstance(end, Finished), end
+
+
+def _draw(people: Path, dataset: Dataset) -> None:
+    """Folders of identities with PNG files, as `folder:` reads them."""
+    test = dataset.test
+    for identity in range(PEOPLE):
+        folder = people / f"person-{identity}"
+        folder.mkdir(parents=True)
+        for number, row in enumerate(np.flatnonzero(test.identities == identity)[::4][:EACH]):
+            camera = 0 if test.cameras is None else int(test.cameras[row])
+            pixels = test.take(np.array([row]))[0].transpose(1, 2, 0)
+            Image.fromarray(np.ascontiguousarray(pixels)).save(folder / f"c{camera + 1}_{number}.png")
+
+
+@pytest.fixture(scope="session")
+def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first worker makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if base.name.startswith("popen-") else base) / "using"
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "done").exists():
+            for part in ("runs", "people"):
+                shutil.rmtree(place / part, ignore_errors=True)
+            dataset = catalog.load(DataOptions(data="pedestrians"), lambda *_: None)
+            _train(place / "runs", dataset)
+            _draw(place / "people", dataset)
+            (place / "done").touch()
+    return place
+
+
+@pytest.fixture(scope="session")
+def trained_run(_made_once: Path) -> Path:
+    """The folder of a finished run on `pedestrians`, in a runs folder of its own. Not to be changed: see `own_run`."""
+    (run,) = (_made_once / "runs").iterdir()
+    return run
+
+
+@pytest.fixture
+def own_run(trained_run: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change, alone in `tmp_path / "runs"`."""
+    return shutil.copytree(trained_run, tmp_path / "runs" / trained_run.name)
+
+
+@pytest.fixture(scope="session")
+def people(_made_once: Path) -> Path:
+    """A folder of `PEOPLE` folders of `EACH` pictures, of identities that the run never saw. Not to be changed."""
+    return _made_once / "people"
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained_run: Path) -> Model:
+    """The run's network, opened once."""
+    return open_model(str(trained_run), trained_run.parent)
