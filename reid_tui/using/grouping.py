@@ -17,7 +17,6 @@ from reid_tui.using.search_report import CELL_COLUMNS, grid, headed, threshold
 from reid_tui.view.text import fixed
 
 if TYPE_CHECKING:
-
     from rich.console import Console
 
     from reid_tui.config import GroupingName
