@@ -29,7 +29,15 @@ def cluster(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.", rich_help_panel=opt.OUTPUT)] = False,
     method: Annotated[GroupingName, opt.choice("method", "NAME", _METHODS_HELP, opt.OUTPUT, GROUPINGS)] = "average",
-    far: opt.Far = None,
+    far: Annotated[
+        float | None,
+        opt.number(
+            "far",
+            "X",
+            "Use the threshold fitted for this rate of false acceptances. [average: 0.01; dbscan: the lowest]",
+            opt.OUTPUT,
+        ),
+    ] = None,
     data_dir: opt.DataDir = None,
     device: opt.Device = "auto",
     runs_dir: opt.RunsDir = "runs",
@@ -37,12 +45,15 @@ def cluster(
 ) -> int:
     """Group pictures into likely identities.
 
-    By the run's threshold. JSON: run, step, threshold, far (null for the equal error), method, source, pictures, and
+    By a threshold of the run's: among many pictures most pairs are different, so a low rate of false acceptances, if
+    one was fitted, groups better than the equal error.
+
+    JSON: run, step, threshold, far (null for the equal error), method, source, pictures, and
     groups with identity, size, spread (root mean square of the distances within) and pictures, the most typical first.
     """
     from reid_tui.cli.loading import loading_shown
     from reid_tui.console import console_on
-    from reid_tui.using.clustering import clustered
+    from reid_tui.using.clustering import clustered, default_far
     from reid_tui.using.comparing import judge
     from reid_tui.using.gallery import open_gallery
     from reid_tui.using.grouping import Groups, print_on
@@ -52,7 +63,8 @@ def cluster(
         check_new([Path(out)], [".csv"], force=force)
     with loading_shown() as report:
         model = opened(run, runs_dir, device, report)
-        chosen = judge(model.fitted(report), far, 0.5)
+        fitted = model.fitted(report)
+        chosen = judge(fitted, default_far(fitted, method) if far is None else far)
         options = opt.picked(context, DataOptions, data=folder)
         gallery = open_gallery(model, options, report, label="FOLDER", labelled=False)
         groups = clustered(gallery.embeddings_ND, chosen.point.threshold, method, report)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reid_tui.config import GroupingName
     from reid_tui.data.catalog import Report
     from reid_tui.data.dataset import IntArray
+    from reid_tui.evaluation.operating import Fitted
 
     FloatArray = NDArray[np.float32]
 
@@ -25,6 +26,7 @@ MOST_AVERAGE: Final = 16_000
 """Pictures whose distances, each twice in float64, take 2 GB."""
 MOST_NEIGHBOURS: Final = 1 << 27
 """Pairs within the threshold whose places take 1 GB."""
+USUAL_FAR: Final = 0.01
 CORE: Final = 2
 """Pictures within the threshold of each other, itself counted, from which a group grows: no pair is left alone."""
 _CHUNK_BYTES: Final = 1 << 26
@@ -38,6 +40,15 @@ class Group:
     """The most typical one first."""
     spread: float
     """Root mean square of the distances between its pictures; 0 for one alone."""
+
+
+def default_far(fitted: Fitted, method: GroupingName) -> float | None:
+    """The rate whose threshold groups best, of those that were fitted; None for the equal error where there are none.
+
+    One false link joins two groups for `dbscan`, but is outvoted by all other pairs of them for `average`.
+    """
+    rates = [point.asked for point in fitted.points if point.asked is not None]
+    return USUAL_FAR if method == "average" and USUAL_FAR in rates else min(rates, default=None)
 
 
 def clustered(embeddings_ND: FloatArray, threshold: float, method: GroupingName, report: Report) -> list[Group]:

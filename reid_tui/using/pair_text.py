@@ -29,8 +29,8 @@ _GAP: Final = 3
 _WIDTH: Final = 80
 """Columns where there is no terminal."""
 _LINES: Final = 40
-_BELOW_PICTURES: Final = 9
-"""Lines that the words take."""
+_BELOW_PICTURES: Final = 8
+"""Lines that the words take, and the next prompt."""
 _FEWEST_LINES: Final = 6
 _WIDEST_PICTURE: Final = 32
 _MOST_ROWS: Final = 40
@@ -49,7 +49,6 @@ def print_pair(console: Console, found: Pair, names: tuple[str, str], judge: Jud
     """Two pictures beside each other, and what is thought of them."""
     for line in _beside(found, names, room_of(console)):
         console.print(line, soft_wrap=True)
-    console.print()
     distance = np.array([found.distance])
     same = bool(judge.same(distance)[0])
     _print_verdict(console, same, f"distance {_held_against(found.distance, judge)}")
@@ -79,10 +78,7 @@ def print_grid(console: Console, found: Grid, judge: Judge, model: Model) -> Non
         print_line(console, f"{counted(found.very_same, 'pair')} {text} not count")
     if found.count:
         _print_verdict(console, found.mean <= threshold, f"mean distance {_held_against(found.mean, judge)}")
-        accepted = found.accepted(threshold)
-        print_line(
-            console, f"{accepted:,} of {counted(found.count, 'pair')} {'is' if accepted == 1 else 'are'} the same"
-        )
+        print_line(console, _called_same(found.accepted(threshold), found.count))
     else:
         _print_verdict(console, True, "all are the very same picture")
     _print_basis(console, judge, model)
@@ -110,13 +106,17 @@ def print_table(
         console.print(line, soft_wrap=True)
     if len(rows) > _MOST_ROWS:
         print_line(console, f"{len(rows) - _MOST_ROWS:,} more pairs; --csv has all")
-    print_line(console, "verdict, distance, probability of the same" + f" at prior {judge.prior:g}", style="dim")
+    print_line(console, f"verdict, distance, probability of the same at prior {judge.prior:g}", style="dim")
     console.print()
-    print_line(console, f"{int(same_P.sum()):,} of {counted(len(rows), 'pair')} are called the same")
+    print_line(console, _called_same(int(same_P.sum()), len(rows)))
     if scores is not None:
         _print_scores(console, scores)
     print_line(console, f"threshold {judge.point.threshold:.{digits}f} ({_name(judge)})")
     _print_basis(console, judge, model)
+
+
+def _called_same(accepted: int, count: int) -> str:
+    return f"{accepted:,} of {counted(count, 'pair')} {'is' if accepted == 1 else 'are'} called the same"
 
 
 def _print_scores(console: Console, scores: TableScores) -> None:

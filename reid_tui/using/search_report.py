@@ -121,18 +121,20 @@ def as_grid(answer: Answer, queries: Pictures, gallery: Pictures, card: ModelCar
 
 
 def as_table(answer: Answer, gallery: Pictures, *, color: bool) -> Table:
-    """The matches of one query, a row each."""
-    rows = headed("rank", "distance", "", "probability", "identity", "camera", "picture")
+    """The matches of one query, a row each; whom they show and who saw them only where that is known at all."""
+    known = {
+        name: values
+        for name, values in (("identity", gallery.identities), ("camera", gallery.cameras))
+        if any(values[match.place] for match in answer.matches)
+    }
+    rows = headed("rank", "distance", "", "probability", *known, "picture")
     for match in answer.matches:
         rows.add_row(
             Text(str(match.rank)),
             Text(fixed(match.distance, 3)),
             _verdict(match, color=color),
             Text(f"{match.probability:.1%}"),
-            *(
-                Text(printable(text or UNKNOWN))
-                for text in (gallery.identities[match.place], gallery.cameras[match.place])
-            ),
+            *(Text(printable(values[match.place] or UNKNOWN)) for values in known.values()),
             Text(printable(gallery.name(match.place), 400)),
         )
     return rows
