@@ -52,8 +52,7 @@ def compare(
     for remark in found.remarks:
         _say(remark)
     if as_json:
-        # DEL is the one control character that the encoder leaves as it is.
-        print(json.dumps(found.as_object(), allow_nan=False).replace("\x7f", "\\u007f"))
+        print(json.dumps(found.as_object(), allow_nan=False))
     elif as_csv:
         shown = printable if sys.stdout.isatty() else str
         csv.writer(sys.stdout, lineterminator="\n").writerows(map(shown, line) for line in found.lines())

@@ -167,19 +167,19 @@ def tar_at_far(same: FloatArray, different: FloatArray, far: float) -> float:
         different: those of different pairs, the same.
         far: false acceptance rate, 0..1.
     """
-    allowed = _allowed(len(different), far)
-    if allowed == len(different):
+    accepted = allowed(len(different), far)
+    if accepted == len(different):
         return 1.0
-    return float(np.searchsorted(same, different[allowed])) / len(same)
+    return float(np.searchsorted(same, different[accepted])) / len(same)
 
 
-def _allowed(different: int, far: float) -> int:
+def allowed(different: int, far: float) -> int:
     """Of so many different pairs, how many may be accepted: a share of `far`, in the same rounding, is not above it."""
     return int(np.searchsorted(np.arange(1, different + 1) / different, far, side="right"))
 
 
 def _told_tar(same: FloatArray, different: FloatArray, far: float) -> float:
-    return tar_at_far(same, different, far) if _allowed(len(different), far) >= FEWEST else math.nan
+    return tar_at_far(same, different, far) if allowed(len(different), far) >= FEWEST else math.nan
 
 
 def _equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:

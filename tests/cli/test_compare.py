@@ -15,6 +15,7 @@ from reid_tui.cli.loading import late_loading_shown
 from reid_tui.cli.main import run
 from reid_tui.evaluation.operating import Fitted, Pairs
 from reid_tui.using import model as opened
+from reid_tui.using import pair_grid
 from tests.hostile import HOSTILE
 from tests.using.shades import FITTED, Shades, shade, shades_model
 
@@ -184,6 +185,14 @@ def test_folders_by_their_mean(compare: Compare) -> None:
     assert compare("x", "y").code == 0
 
 
+def test_more_pairs_than_memory_holds_are_refused_before_any_is_embedded(compare: Compare) -> None:
+    shade(Path("x/1.png"), 10), shade(Path("x/2.png"), 14)
+    compare.patch.setattr(pair_grid, "MOST_PAIRS", 3)
+    said = compare("x")
+    assert (said.code, said.out, compare.network.batches) == (2, "", [])
+    assert "make 4 pairs" in said.err
+
+
 def test_json_and_csv_of_folders(compare: Compare) -> None:
     for name, value in (("x/ann/1", 10), ("x/ann/2", 14), ("x/bob/1", 100), ("x/bob/2", 100)):
         shade(Path(f"{name}.png"), value)
@@ -297,7 +306,9 @@ def test_names_from_outside_drive_no_terminal(compare: Compare, name: str) -> No
     for said in (compare(odd, plain), compare(folder), compare(odd, folder), compare(odd, "gone.png")):
         for text in (said.out, said.err):
             assert all(line.isprintable() for line in text.split("\n")), text
-    assert compare(odd, plain, "--json").out.isascii()
+    in_json = compare(odd, plain, "--json").out.rstrip("\n")
+    assert in_json.isascii()
+    assert in_json.isprintable()
 
 
 def test_a_bar_is_shown_once_it_takes_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
