@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from reid_tui.errors import ReidTuiError, UsageError
-from reid_tui.evaluation.labels import GALLERY, QUERY
+from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, JUNK, QUERY
 from reid_tui.using import embedding_files
 from reid_tui.using.embedding_files import ENDINGS, planned, write
 from reid_tui.using.gallery import Gallery, open_gallery
+from reid_tui.using.given import read_given
 from reid_tui.using.model import Model
 from reid_tui.using.output import check_new
 from tests.using.conftest import EACH, PEOPLE
@@ -147,3 +148,27 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(
         write(tmp_path / "x.npz", gallery, trained_model.card)
     assert (tmp_path / "x.npz").read_text() == "before"
     assert list(tmp_path.glob("*.*")) == [tmp_path / "x.npz"]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".csv"])
+@pytest.mark.parametrize("kind", ["plain", "divided"])
+def test_what_is_written_is_read_to_be_scored(
+    request: pytest.FixtureRequest, trained_model: Model, tmp_path: Path, ending: str, kind: str
+) -> None:
+    gallery: Gallery = request.getfixturevalue("gallery" if kind == "plain" else kind)
+    write(tmp_path / f"x{ending}", gallery, trained_model.card)
+    given = read_given(tmp_path / f"x{ending}", market=True, report=quiet)
+    assert np.array_equal(given.embeddings_ND, gallery.embeddings_ND)
+    labels = given.labels
+    known = np.array([identity is not None for identity in gallery.pictures.identities])
+    assert np.array_equal(labels.identities_N >= 0, known)
+    _, expected = np.unique(np.array(gallery.pictures.identities)[known], return_inverse=True)
+    _, found = np.unique(labels.identities_N[known], return_inverse=True)
+    assert np.array_equal(found, expected)
+    assert labels.cameras_N is not None
+    if kind == "divided":
+        assert labels.identities_N[[0, -1]].tolist() == [DISTRACTOR, JUNK]
+        assert labels.roles_N is not None
+        assert np.array_equal(labels.roles_N, gallery.pictures.roles_N)
+    else:
+        assert labels.roles_N is None
