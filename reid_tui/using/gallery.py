@@ -18,6 +18,8 @@ from reid_tui.using.kept_embeddings import Kept
 from reid_tui.using.listed import BOTH, Pictures, pictures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from reid_tui.config import DataOptions
@@ -86,16 +88,23 @@ def _embedded(model: Model, chosen: Pictures, listed: set[bytes], report: Report
     if not lacking:
         return kept.embeddings_ND[rows_N], ()
     lacking_U = np.array(lacking, dtype=np.int64)
-    computed_UD = _computed(model, chosen, lacking_U, report)
     digests = np.concatenate([kept.digests_N, chosen.digests_N[lacking_U]])
-    whole = Kept(digests, np.concatenate([kept.embeddings_ND, computed_UD]))
-    return whole.embeddings_ND[rows_N], _saved(model, chosen, whole.of(listed))
+    parts: list[FloatArray] = [kept.embeddings_ND]
+    note: tuple[str, ...] = ()
+    try:
+        for part in _computed(model, chosen, lacking_U, report):
+            parts.append(part)  # noqa: PERF402  those before an error stay
+    finally:  # an end in the middle need not begin again
+        whole_ND = np.concatenate(parts)
+        if len(parts) > 1:
+            note = _saved(model, chosen, Kept(digests[: len(whole_ND)], whole_ND).of(listed))
+    return whole_ND[rows_N], note
 
 
-def _computed(model: Model, chosen: Pictures, places_U: IntArray, report: Report) -> FloatArray:
+def _computed(model: Model, chosen: Pictures, places_U: IntArray, report: Report) -> Iterator[FloatArray]:
+    """(U, D) in parts."""
     card = model.card
     chunk = max(1, CHUNK_BYTES // (card.channels * card.height * card.width))
-    parts = []
     for first in range(0, len(places_U), chunk):
         part = places_U[first : first + chunk]
 
@@ -105,8 +114,7 @@ def _computed(model: Model, chosen: Pictures, places_U: IntArray, report: Report
         def named(place: int, part: IntArray = part) -> str:
             return printable(chosen.name(int(part[place])), 400)
 
-        parts.append(model.embed_pixels(chosen.pixels(part, card), so_far, named=named))
-    return np.concatenate(parts)
+        yield model.embed_pixels(chosen.pixels(part, card), so_far, named=named)
 
 
 def _saved(model: Model, chosen: Pictures, whole: Kept) -> tuple[str, ...]:

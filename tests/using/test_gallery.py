@@ -386,6 +386,23 @@ def test_nothing_of_the_users_is_touched(trained_model: Model, people: Path, tra
     assert (snapshot(people), snapshot(trained_run)) == before
 
 
+def test_an_end_in_the_middle_need_not_begin_again(
+    trained_model: Model, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reid_tui.using.gallery.CHUNK_BYTES", 5 * 3 * 64 * 32)
+    model, network = counted(trained_model)
+
+    def end(text: str, done: int = 0, total: int = 0) -> None:
+        if text == "embedding pictures" and done == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_gallery(model, options(own), end, label="GALLERY")
+    gallery = opened(model, own)
+    assert network.computed == PEOPLE * EACH
+    np.testing.assert_allclose(gallery.embeddings_ND, trained_model.embed(list(gallery.pictures.paths)), atol=1e-5)
+
+
 def test_progress_goes_on_over_chunks(trained_model: Model, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reid_tui.using.gallery.CHUNK_BYTES", 5 * 3 * 64 * 32)
     told: list[tuple[str, int, int]] = []
