@@ -157,8 +157,10 @@ def _decode(content: bytes) -> dict[str, Any]:
         RecursionError: nested too deeply.
     """
     value = json.loads(content)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise ValueError(f"not a manifest of schema {SCHEMA}")
+    if not isinstance(value, dict) or "schema" not in value:
+        raise ValueError("not a manifest")
+    if value["schema"] != SCHEMA:
+        raise ValueError(f"another version of reid-tui wrote it: schema {value['schema']!r} instead of {SCHEMA}")
     digest = value.pop(_DIGEST, None)
     if digest is not None and digest != _digest(value):
         raise ValueError("damaged: its digest does not agree with its content")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from reid_tui.data.catalog import Report
-    from reid_tui.data.dataset import UInt8Array
+    from reid_tui.data.dataset import Dataset, UInt8Array
     from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.card import ModelCard
 
@@ -30,6 +30,7 @@ Picture = str | os.PathLike[str] | NDArray[np.uint8]
 """A file, or pixels as `pictures.fitted_pixels` takes them."""
 BATCH: Final = 256
 """Pictures in one forward."""
+ONNX: Final = ".onnx"
 
 
 def silent(text: str, done: int = 0, total: int = 0) -> None:
@@ -63,7 +64,7 @@ class Model:
         card: ModelCard,
         digest: str,
         note: tuple[str, ...] = (),
-        fit: Callable[[Model, Report], Fitted] | None = None,
+        data: Callable[[Report], Dataset] | None = None,
     ) -> None:
         """Put together what `open_model` found.
 
@@ -74,15 +75,16 @@ class Model:
             card: how pictures become embeddings.
             digest: SHA-256 (hex) of what the weights came from.
             note: lines about what was found; printable.
-            fit: fits thresholds where the card has none.
+            data: opens what it was trained on.
         """
         self.name = name
         self.step = step
         self.card = card
         self.digest = digest
         self.note = note
-        self._network = network
-        self._fit = fit
+        self.network = network
+        self._data = data
+        self._dataset: Dataset | None = None
         self._fitted = card.fitted
 
     def embed_pixels(
@@ -198,12 +200,25 @@ class Model:
             ReidTuiError: there are none, and they cannot be fitted.
         """
         if self._fitted is None:
-            if self._fit is None:
-                raise RunError(
-                    f"{printable(self.name)} has no threshold; export it again from a run that was evaluated"
-                )
-            self._fitted = self._fit(self, report)
+            from reid_tui.using.torch_fitting import fit
+
+            self._fitted = fit(self, report)
         return self._fitted
+
+    def dataset(self, report: Report = silent) -> Dataset:
+        """The data that it was trained on; nothing is fetched for it.
+
+        Args:
+            report: told how far it is.
+
+        Raises:
+            RunError: it is not here, has changed, or an exported file does not know it.
+        """
+        if self._data is None:
+            raise RunError(f"{printable(self.name)} does not know what data it was trained on; name the run")
+        if self._dataset is None:
+            self._dataset = self._data(report)
+        return self._dataset
 
     def _one(self, what: Picture | NDArray[np.floating]) -> FloatArray:
         if isinstance(what, np.ndarray) and np.issubdtype(what.dtype, np.floating):
@@ -224,7 +239,7 @@ class Model:
         done = 0
         for part in parts:
             report("embedding pictures", done, count)
-            points = self._network(part)
+            points = self.network(part)
             if not np.isfinite(points).all():
                 bad = done + int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
                 raise RunError(
@@ -248,6 +263,10 @@ def open_model(spec: str, runs_dir: Path, *, device: str = "cpu") -> Model:
     Raises:
         ReidTuiError: there is none, it is damaged, or of another program version.
     """
+    if spec.endswith(ONNX) and not Path(spec).is_dir():
+        from reid_tui.using.onnx_network import open_file
+
+        return open_file(Path(spec))
     from reid_tui.runs.directory import RunDirectory, locate_run
 
     run = RunDirectory(locate_run(spec, runs_dir))

@@ -128,6 +128,7 @@ def _basis(judge: Judge, model: Model) -> dict[str, Any]:
         "prior": judge.prior,
         "run": model.name,
         "step": model.step,
+        "threshold_step": model.card.fitted_step,
     }
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reid_tui.data.findings import Finding
     from reid_tui.using.comparing import FloatArray, Points
 
-MOST_PAIRS: Final = 25_000_000
+MOST_PAIRS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)

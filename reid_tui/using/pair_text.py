@@ -207,6 +207,8 @@ def _print_basis(console: Console, judge: Judge, model: Model) -> None:
         f"{_rate(point.frr, point.frr_interval)} of same pairs different, measured on {seen}",
     )
     step = "" if model.step is None else f", step {model.step:,}"
+    if (fitted_at := model.card.fitted_step) not in (None, model.step):
+        step += f" (threshold of step {fitted_at:,})"
     print_line(console, f"{printable(model.name)}{step}, trained on {printable(model.card.data)}", style="dim")
 
 

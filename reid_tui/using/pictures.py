@@ -71,7 +71,7 @@ def fitted_pixels(pixels: UInt8Array, card: ModelCard) -> UInt8Array:
     if pixels.dtype != np.uint8 or not pixels.size:
         raise _unfit(pixels)
     if pixels.shape == (card.channels, card.height, card.width):
-        return pixels
+        return np.ascontiguousarray(pixels)
     match pixels.shape:
         case (_, _):
             image = Image.fromarray(pixels)
@@ -94,9 +94,9 @@ def _unfit(pixels: UInt8Array) -> DataError:
 
 
 def _of_channels(pixels: UInt8Array, channels: int) -> UInt8Array:
-    """Colour becomes grey by its luminance, grey becomes three equal channels."""
+    """Contiguous; colour becomes grey by its luminance, grey becomes three equal channels."""
     if len(pixels) == channels:
-        return pixels
+        return np.ascontiguousarray(pixels)
     if channels == 3:
         return np.repeat(pixels, 3, axis=0)
     grey: UInt8Array = np.asarray(Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).convert("L"))

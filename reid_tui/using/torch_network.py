@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from reid_tui.config import parse_image_size
+from reid_tui.config import MODELS
 from reid_tui.errors import CheckpointError, RunError, UsageError
 from reid_tui.learning.averages import PREFIX as AVERAGE
 from reid_tui.learning.networks import build_network, to_input
 from reid_tui.learning.weights import NETWORK, fitting
 from reid_tui.text import printable
-from reid_tui.training.card import ModelCard
+from reid_tui.training.card import ModelCard, card_from
 from reid_tui.training.checkpoint import Checkpoint, load_latest, manifests
 from reid_tui.training.device import pick_device
 from reid_tui.using.model import Model
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from reid_tui.data.dataset import UInt8Array
+    from reid_tui.config import NetworkOptions
+    from reid_tui.data.catalog import Report
+    from reid_tui.data.dataset import Dataset, UInt8Array
     from reid_tui.runs.directory import RunDirectory
     from reid_tui.training.manifest import Manifest
     from reid_tui.using.model import FloatArray
@@ -41,8 +44,15 @@ _TRIES: Final = 8
 class TorchNetwork:
     """Computes as evaluations of a run do: evaluation mode, full precision, channels last, without gradients."""
 
-    def __init__(self, module: nn.Module, device: torch.device) -> None:
-        """Take a network and put it on a device."""
+    def __init__(self, module: nn.Module, options: NetworkOptions, device: torch.device) -> None:
+        """Take a network and put it on a device.
+
+        Args:
+            module: from (N, C, H, W) in 0..1 to (N, D).
+            options: what it was built from.
+            device: where to compute.
+        """
+        self.options = options
         self.module = module.requires_grad_(requires_grad=False).eval().to(device)
         self._device = device
 
@@ -87,18 +97,25 @@ def open_run(run: RunDirectory, device: str) -> Model:
     try:
         checkpoint, passed_over = _newest(run.checkpoints)
         manifest = checkpoint.manifest
-        card = _derived_card(run, manifest)
+        card = manifest.card or _derived_card(run, manifest)
         module = _built(checkpoint, card)
     except CheckpointError as error:
         raise RunError(f"the run {printable(run.name)} cannot be used: {error}") from error
     return Model(
-        TorchNetwork(module, place),
+        TorchNetwork(module, manifest.config.network, place),
         name=run.path.resolve().name,
         step=manifest.state.step,
         card=card,
         digest=manifest.sha256,
+        data=functools.partial(_dataset, manifest),
         note=tuple(f"a newer checkpoint was passed over: {line}" for line in passed_over),
     )
+
+
+def _dataset(manifest: Manifest, report: Report) -> Dataset:
+    from reid_tui.using.torch_fitting import dataset_of
+
+    return dataset_of(manifest, report)
 
 
 def _newest(folder: Path) -> tuple[Checkpoint, list[str]]:
@@ -132,20 +149,25 @@ def _listed(folder: Path) -> list[tuple[str, int]]:
 def _built(checkpoint: Checkpoint, card: ModelCard) -> nn.Module:
     """The network that the run evaluates: with --average-weights that of the averaged ones.
 
+    Our own networks are laid out without memory first: a damaged manifest may tell of one that is larger than all
+    memory. Those of torchvision cannot be.
+
     Raises:
         CheckpointError: the weights are not those of the network that the run says it has.
     """
     config = checkpoint.manifest.config
+    if card.embedding_dim != config.embedding_dim:
+        raise CheckpointError(f"its card has {card.embedding_dim} dimensions, its settings {config.embedding_dim}")
     wanted = dataclasses.replace(config.network, pretrained=False)
     try:
-        module = build_network(wanted, card.channels, card.height, card.width, config.seed)
+        with torch.device("meta") if wanted.model in MODELS else contextlib.nullcontext():
+            module = build_network(wanted, card.channels, card.height, card.width, config.seed)
     except UsageError as error:
         raise CheckpointError(f"{checkpoint.manifest.file}: {error}") from error
     start = AVERAGE if config.average_weights else NETWORK
-    module.load_state_dict(
-        fitting(module, checkpoint.tensors, start, "open it with the version of reid-tui that trained it")
-    )
-    return module
+    weights = fitting(module, checkpoint.tensors, start, "open it with the version of reid-tui that trained it")
+    module.load_state_dict(weights, assign=True)
+    return module.to(memory_format=torch.channels_last)
 
 
 def _derived_card(run: RunDirectory, manifest: Manifest) -> ModelCard:
@@ -155,27 +177,22 @@ def _derived_card(run: RunDirectory, manifest: Manifest) -> ModelCard:
         CheckpointError: config.json is damaged or missing.
     """
     dataset = run.read_config().get("dataset")
+    config = manifest.config
     try:
         if not isinstance(dataset, dict):
-            raise ValueError("no dataset")  # noqa: TRY004, TRY301  one kind of error for all that is wrong
+            raise ValueError("it tells no dataset")  # noqa: TRY004, TRY301  one kind of error for all that is wrong
         channels, height, width = dataset["image_shape"]
-        if type(channels) is not int or channels not in (1, 3):
-            raise ValueError(f"{channels!r} channels")  # noqa: TRY301
-        parse_image_size(f"{height}x{width}", "a size")
-        identities = dataset["identities"]
-        if type(identities) is not int or identities < 0:
-            raise ValueError(f"{identities!r} identities")  # noqa: TRY301
-        name = printable(dataset["name"])
-    except (ValueError, TypeError, KeyError, UsageError) as error:
-        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise CheckpointError(f"config.json does not say what its images are: {printable(said, 200)}") from error
-    config = manifest.config
-    return ModelCard(
-        channels=channels,
-        height=int(height),
-        width=int(width),
-        embedding_dim=config.embedding_dim,
-        normalized=config.normalize,
-        data=name,
-        identities=identities,
-    )
+        return card_from(
+            {
+                "channels": channels,
+                "height": height,
+                "width": width,
+                "embedding_dim": config.embedding_dim,
+                "normalized": config.normalize,
+                "data": dataset["name"],
+                "identities": dataset["identities"],
+            }
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else printable(error, 200)
+        raise CheckpointError(f"config.json does not say what its images are: {said}") from error

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from reid_tui.evaluation.operating import Fitted, Pairs
 from reid_tui.using import model as opened
 from reid_tui.using import pair_grid
 from tests.hostile import HOSTILE
-from tests.using.shades import FITTED, Shades, shade, shades_model
+from tests.using.shades import CARD, FITTED, Shades, shade, shades_model, shades_onnx
 
 
 class Said:
@@ -45,8 +47,9 @@ class Compare:
         self.network = Shades()
         self.fitted(FITTED)
 
-    def fitted(self, fitted: Fitted) -> None:
-        self.patch.setattr(opened, "open_model", lambda *_: shades_model(self.network, fitted))
+    def fitted(self, fitted: Fitted, step: int = 1200) -> None:
+        card = replace(CARD, fitted=fitted, fitted_step=step)
+        self.patch.setattr(opened, "open_model", lambda *_: shades_model(self.network, card))
 
     def __call__(self, *words: str | Path) -> Said:
         code = run(["compare", "latest", *map(str, words)])
@@ -117,6 +120,30 @@ def test_identities_that_were_not_apart_are_told(compare: Compare) -> None:
     assert "measured on the very identities that fitted it" in compare("a.png", "b.png").out
 
 
+def test_a_threshold_of_earlier_weights_is_told(compare: Compare) -> None:
+    compare.fitted(FITTED, step=800)
+    shade(Path("a.png"), 5), shade(Path("b.png"), 13)
+    assert "20260101-000000-shades, step 1,200 (threshold of step 800), trained on" in compare("a.png", "b.png").out
+
+
+def test_an_exported_file_is_compared_with_neither_torch_nor_a_run(tmp_path: Path) -> None:
+    words = [
+        "compare",
+        str(shades_onnx(tmp_path / "m.onnx")),
+        shade(tmp_path / "a.png", 5),
+        shade(tmp_path / "b.png", 17),
+    ]
+    check = (
+        f"import sys; from reid_tui.cli.main import run; code = run({words!r})\n"
+        "assert not {'torch', 'torchvision', 'textual', 'scipy', 'sklearn', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "DIFFERENT  distance 12.0, threshold 10.0 (equal error)" in done.stdout
+    assert "m.onnx, step 1,200, trained on shades" in done.stdout
+
+
 def test_the_very_same_picture_is_said(compare: Compare) -> None:
     shade(Path("a.png"), 5), shade(Path("b.png"), 5)
     said = compare("a.png", "b.png")
@@ -133,7 +160,7 @@ def test_json_of_two_pictures(compare: Compare) -> None:
         "a": "a.png", "b": "b.png", "distance": 8.0, "same": True, "probability": pytest.approx(0.592),
         "different_this_close": pytest.approx(0.04), "very_same_picture": False, "threshold": 10.0, "asked_far": None,
         "far": 0.06, "far_interval": [0.04, 0.08], "frr": 0.05, "frr_interval": [0.03, 0.07], "prior": 0.5,
-        "run": "20260101-000000-shades", "step": 1200,
+        "run": "20260101-000000-shades", "step": 1200, "threshold_step": 1200,
     }  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.events import Finished
+from reid_tui.using.export import export
 from reid_tui.using.model import Model, open_model
 
 STEPS = 40
@@ -54,21 +57,41 @@ def _draw(people: Path, dataset: Dataset) -> None:
 
 
 @pytest.fixture(scope="session")
-def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first worker makes it, the others wait."""
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all workers."""
     base = tmp_path_factory.getbasetemp()
     place = (base.parent if base.name.startswith("popen-") else base) / "using"
     place.mkdir(exist_ok=True)
+    return place
+
+
+@contextlib.contextmanager
+def _once(place: Path, *parts: str) -> Iterator[bool]:
+    """Whether parts are to be made: the first worker makes them, the others wait."""
+    done = place / f"done-{parts[0]}"
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "done").exists():
-            for part in ("runs", "people"):
+        if missing := not done.exists():
+            for part in parts:  # of a worker that failed
                 shutil.rmtree(place / part, ignore_errors=True)
-            dataset = catalog.load(DataOptions(data="pedestrians"), lambda *_: None)
-            _train(place / "runs", dataset)
-            _draw(place / "people", dataset)
-            (place / "done").touch()
-    return place
+        yield missing
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def pedestrians() -> Dataset:
+    """Drawn once by each worker that asks for it."""
+    return catalog.load(DataOptions(data="pedestrians"), lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def _made_once(_shared: Path, request: pytest.FixtureRequest) -> Path:
+    with _once(_shared, "runs", "people") as missing:
+        if missing:
+            dataset = request.getfixturevalue("pedestrians")
+            _train(_shared / "runs", dataset)
+            _draw(_shared / "people", dataset)
+    return _shared
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +117,15 @@ def people(_made_once: Path) -> Path:
 def trained_model(trained_run: Path) -> Model:
     """The run's network, opened once."""
     return open_model(str(trained_run), trained_run.parent)
+
+
+@pytest.fixture(scope="session")
+def exported_onnx(_shared: Path, trained_run: Path) -> Path:
+    """The run's network as `m.onnx`, made once. Not to be changed."""
+    with _once(_shared, "exported") as missing:
+        if missing:
+            (_shared / "exported").mkdir()
+            before = snapshot(trained_run)
+            export(str(trained_run), _shared / "exported" / "m.onnx", trained_run.parent)
+            assert snapshot(trained_run) == before
+    return _shared / "exported" / "m.onnx"

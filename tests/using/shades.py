@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from reid_tui.evaluation.operating import Fitted, Knot, OperatingPoint, Pairs
-from reid_tui.training.card import ModelCard
+from reid_tui.training.card import ModelCard, card_json
 from reid_tui.using.model import Model
+from reid_tui.using.onnx_network import CARD as CARD_KEY
+from reid_tui.using.onnx_network import EMBEDDINGS, IMAGES, STEP
 
 FITTED = Fitted(
     points=(
@@ -35,11 +38,14 @@ class Shades:
         return images_NCHW.mean(axis=(2, 3)).astype(np.float32)
 
 
-def shades_model(network: Shades | None = None, fitted: Fitted = FITTED) -> Model:
+CARD = ModelCard(
+    channels=1, height=4, width=3, embedding_dim=1, normalized=False, data="shades", identities=2,
+    fitted=FITTED, fitted_step=1200,
+)  # fmt: skip
+
+
+def shades_model(network: Shades | None = None, card: ModelCard = CARD) -> Model:
     """Grey pictures of 4 x 3 pixels into one dimension."""
-    card = ModelCard(
-        channels=1, height=4, width=3, embedding_dim=1, normalized=False, data="shades", identities=2, fitted=fitted
-    )
     return Model(network or Shades(), name="20260101-000000-shades", step=1200, card=card, digest="0" * 64)
 
 
@@ -48,3 +54,21 @@ def shade(path: Path, value: int) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", (3, 4), value).save(path)
     return str(path)
+
+
+def shades_onnx(path: Path) -> Path:
+    """The same network as `reid-tui export` would have written it."""
+    from onnx import TensorProto, helper, save
+
+    pixels = helper.make_tensor_value_info(IMAGES, TensorProto.UINT8, ["N", 1, 4, 3])
+    points = helper.make_tensor_value_info(EMBEDDINGS, TensorProto.FLOAT, ["N", 1])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [2, 3])
+    nodes = [
+        helper.make_node("Cast", [IMAGES], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats", "axes"], [EMBEDDINGS], keepdims=0),
+    ]
+    graph = helper.make_graph(nodes, "shades", [pixels], [points], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {CARD_KEY: json.dumps(card_json(CARD)), STEP: "1200"})
+    save(model, path)
+    return path
