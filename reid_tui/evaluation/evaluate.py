@@ -131,7 +131,7 @@ def measure(
     found = query_scores(embeddings_ND, labels, go_on=go_on)
     retrieval = retrieval_scores(found, labels)
     first_P, second_P, same_P = verification_pairs(labels, pairs, seed)
-    distances_P = _distances(embeddings_ND, first_P, second_P)
+    distances_P = pair_distances(embeddings_ND, first_P, second_P)
     verification = verification_scores(distances_P, same_P)
     trust: dict[str, tuple[float, float]] = {}
     if intervals:
@@ -152,7 +152,7 @@ def _fields(scores: RetrievalScores | VerificationScores) -> dict[str, Any]:
     return {field.name: getattr(scores, field.name) for field in dataclasses.fields(scores)}
 
 
-def _distances(
+def pair_distances(
     embeddings_ND: Tensor, first_P: NDArray[np.int64], second_P: NDArray[np.int64], chunk: int = 8192
 ) -> NDArray[np.float32]:
     """(P,) Euclidean distances; in chunks, so that wide embeddings do not fill the memory."""

@@ -61,7 +61,9 @@ class Saving:
             self._warn(state.step, "not_saved", f"is not saved: {error}")
         else:
             seconds = time.perf_counter() - before
-            self._emit(CheckpointSaved(step=state.step, path=path, seconds=seconds, reason=reason, good=state.sound))
+            saved = CheckpointSaved(step=state.step, path=path, seconds=seconds, reason=reason, good=state.sound)
+            if reason != "finished" or not self._saved or self._saved[:3] != (state.step, state.margin, state.lr):
+                self._emit(saved)  # else it is there, and only gets the thresholds of the last evaluation
         self._saved = state.step, state.margin, state.lr, self._card
         self._again = None
         return True

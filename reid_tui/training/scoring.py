@@ -15,6 +15,8 @@ from reid_tui.data.sample import balanced_sample, retrieval_sample
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
+from reid_tui.evaluation.fitting import FEWER_PAIRS, fit_operating_points
+from reid_tui.evaluation.fitting import PAIRS as PAIRS_TO_FIT
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
 from reid_tui.training.splits import VALIDATION, chooses
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reid_tui.data.dataset import Dataset, ImageSet
     from reid_tui.evaluation.evaluate import Evaluation
     from reid_tui.evaluation.labels import Labels
+    from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.events import FloatArray, IntArray
 
 EVALUATION_SEED: Final = 0
@@ -73,6 +76,8 @@ class Scored:
     """By split, the main one last."""
     picture: Picture
     """Of the main one."""
+    fitted: Fitted | None
+    """To it; None where it has no pairs of a kind."""
 
 
 class _Measured(NamedTuple):
@@ -184,7 +189,10 @@ class Scorer:
             evaluations[split.name] = other.evaluation
         if (main := measured(self._main)) is None:
             return None
-        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main))
+        go_on()
+        pairs = PAIRS_TO_FIT if everything else FEWER_PAIRS
+        fitted = fit_operating_points(main.embeddings_ND, main.labels, seed=EVALUATION_SEED, pairs=pairs)
+        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main), fitted)
 
     def _measured(
         self,

@@ -278,8 +278,10 @@ class Trainer:
             raise BrokenOffError
 
     def _tell_scores(self, scored: Scored, *, everything: bool) -> None:
+        self._saving.take_fit(scored.fitted, self._step)
         for split, evaluation in scored.evaluations.items():
-            event = scores_of(evaluation, step=self._step, epoch=self._epoch_now(), split=split)
+            fitted = scored.fitted if split == self._scorer.split else None
+            event = scores_of(evaluation, fitted, step=self._step, epoch=self._epoch_now(), split=split)
             if split == self._scorer.choosing and not everything and math.isfinite(event.map):
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
             self._emit(event)
