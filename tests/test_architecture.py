@@ -153,6 +153,15 @@ def test_sockets_are_unix_sockets() -> None:
             "import reid_tui.using.answers, reid_tui.using.pair_table, reid_tui.using.pair_data",
             "torch torchvision textual plotext typer rich scipy sklearn",
         ),
+        (
+            "import reid_tui.using.searching, reid_tui.using.search_report, reid_tui.using.clustering, "
+            "reid_tui.using.grouping, reid_tui.using.embedding_files",
+            "torch torchvision textual plotext typer scipy sklearn",
+        ),
+        (
+            "from reid_tui.cli.main import run; [run([c, '--help']) for c in ('search', 'cluster', 'embed')]",
+            "torch textual plotext numpy PIL rich",
+        ),
         ("import reid_tui.using.pair_text", "torch torchvision textual plotext typer scipy sklearn"),
         ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),

@@ -10,14 +10,17 @@ import typer
 
 from reid_tui.cli.attach import attach
 from reid_tui.cli.bench import bench
+from reid_tui.cli.cluster import cluster
 from reid_tui.cli.commands import Command, Group
 from reid_tui.cli.compare import compare
 from reid_tui.cli.dashboard import PROG, dashboard
 from reid_tui.cli.data import data
 from reid_tui.cli.debug import DEBUG, show_log, show_traceback
 from reid_tui.cli.doctor import doctor
+from reid_tui.cli.embed import embed
 from reid_tui.cli.export import export
 from reid_tui.cli.runs import list_runs, remove_run, show_run
+from reid_tui.cli.search import search
 from reid_tui.cli.train import train
 from reid_tui.errors import FAILURE, INTERRUPTED, OK, USAGE, ReidTuiError
 from reid_tui.text import printable
@@ -30,6 +33,9 @@ _EXAMPLES: Final = {
     "attach": "reid-tui attach latest",
     "data": "reid-tui data pedestrians --pairs 8",
     "compare": "reid-tui compare latest a.png b.png",
+    "search": "reid-tui search latest who.jpg crops/",
+    "cluster": "reid-tui cluster latest crops/ -o groups.csv",
+    "embed": "reid-tui embed latest crops/ -o crops.npz",
     "export": "reid-tui export latest -o model.onnx",
     "bench": "reid-tui bench --rounds 3 --only plain",
     "doctor": "reid-tui doctor --json",
@@ -50,7 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True, epilog=_example("dashboard"))(dashboard)
-for _command in (train, attach, data, compare, export, bench, doctor):
+for _command in (train, attach, data, compare, search, cluster, embed, export, bench, doctor):
     app.command(cls=Command, epilog=_example(_command.__name__))(_command)
 _runs = typer.Typer(cls=Group, rich_markup_mode=None)
 _runs.callback(invoke_without_command=True, epilog=_example("runs"))(list_runs)

@@ -54,7 +54,7 @@ class Judge:
         return self.fitted.far_at(distances)
 
 
-def judge(fitted: Fitted, far: float | None, prior: float) -> Judge:
+def judge(fitted: Fitted, far: float | None, prior: float = 0.5) -> Judge:
     """Choose a threshold.
 
     Args:

@@ -36,12 +36,23 @@ def read_picture(path: Path, card: ModelCard) -> UInt8Array:
     Raises:
         DataError: it gives no pixels; the text says why.
     """
+    return _of_channels(decoded(path, card), card.channels)
+
+
+def decoded(path: Path, card: ModelCard) -> UInt8Array:
+    """The same, but in the channels that the picture has.
+
+    Returns:
+        (1, H, W) for a picture without colour, else (3, H, W).
+
+    Raises:
+        DataError: as `read_picture`.
+    """
     try:
-        pixels = Source(read_settled(os.fspath(path)).data).part(None, (card.height, card.width))
+        return Source(read_settled(os.fspath(path)).data).part(None, (card.height, card.width))
     except UnreadableError as error:
         kinds = ", ".join(FORMATS)
         raise DataError(f"{printable(path, 400)} cannot be used: {error}; name a picture ({kinds})") from error
-    return _of_channels(pixels, card.channels)
 
 
 def fitted_pixels(pixels: UInt8Array, card: ModelCard) -> UInt8Array:
