@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
 from reid_tui.data.findings import sentence
-from reid_tui.errors import CheckpointError, ReidTuiError, RunError, cause
+from reid_tui.errors import CheckpointError, ReidTuiError, RunError, UsageError, cause
 from reid_tui.opening.home import Home
 from reid_tui.opening.loading import Loading, NothingLeft, StopLoading
 from reid_tui.opening.new import new
@@ -93,8 +93,8 @@ def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, 
     """Build the trainer, write down what it begins with, and tell what must be told of it."""
     try:
         trainer = _build(opening, home, recorder, inbox, steerable=steerable)
-    except Exception:
-        if opening.tells_refusal:
+    except Exception as error:
+        if opening.tells_refusal and not isinstance(error, UsageError):  # settings that cannot be begin no run
             begin_record(opening, recorder)
         raise
     last = begin_record(opening, recorder)

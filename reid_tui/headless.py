@@ -154,10 +154,10 @@ def _steps(state: RunState) -> str:
 
 def _numbers(event: ev.Progress, state: RunState) -> list[str]:
     """All that there is to tell in a line, and ever less of it."""
-    loss, margin = f"loss {fixed(event.loss, 4)}", f"m {amount(event.margin)}"
+    loss, margin = f"loss {fixed(event.loss, 4)}", "" if state.why_no_margin else f"m {amount(event.margin)}"
     pace, left = f"{rate(event.pairs_per_s)} pairs/s", f"ETA {duration(state.eta_s)}"
     choices = ((loss, margin, pace, left), (loss, margin, left), (loss, left), (loss,), ())
-    return [f"{_steps(state)}{'  '.join(parts)}".rstrip() for parts in choices]
+    return [f"{_steps(state)}{'  '.join(filter(None, parts))}".rstrip() for parts in choices]
 
 
 def _line(event: ev.AnyEvent) -> LogLine | None:
@@ -167,9 +167,10 @@ def _line(event: ev.AnyEvent) -> LogLine | None:
 
 def progress_text(event: ev.Progress, state: RunState) -> str:
     """One line about where training stands."""
+    margin = "" if state.why_no_margin else f"margin {amount(event.margin)}  "
     return (
         f"step {event.step}/{state.total_steps}  epoch {state.epoch_text}  loss {fixed(event.loss, 4)}  "
-        f"margin {amount(event.margin)}  {rate(event.pairs_per_s)} pairs/s  ETA {duration(state.eta_s)}"
+        f"{margin}{rate(event.pairs_per_s)} pairs/s  ETA {duration(state.eta_s)}"
     )
 
 

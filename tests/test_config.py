@@ -73,9 +73,23 @@ def test_names_that_are_no_folder(name: str) -> None:
         config.parse_name(name)
 
 
-def test_config_round_trip_ignores_what_it_does_not_know() -> None:
-    settled = resolve(RunOptions(), "fashion-mnist", 10)
-    assert RunConfig.from_json({**settled.to_json(), "new_in_2030": 1}) == settled
+@pytest.mark.parametrize("loss", config.LOSSES)
+def test_a_margin_is_for_losses_that_have_one(loss: str) -> None:
+    settled = resolve(RunOptions(loss=loss), "fashion-mnist", 10)
+    assert bool(settled.why_no_margin) == (loss in config.WITHOUT_MARGIN)
+    if settled.why_no_margin:
+        with pytest.raises(UsageError, match=f"--margin does nothing with --loss {loss}: {loss} has .*; leave it out"):
+            resolve(RunOptions(loss=loss, margin=1.0), "fashion-mnist", 10)
+    else:
+        assert resolve(RunOptions(loss=loss, margin=0.5), "fashion-mnist", 10).margin == 0.5
+
+
+def test_a_margin_ends_where_the_sphere_does() -> None:
+    free, on_sphere = (resolve(RunOptions(normalize=on), "fashion-mnist", 10).margin_limit for on in (False, True))
+    assert free.read("2.5", "margin") == 2.5
+    assert on_sphere.read("2", "margin") == 2
+    with pytest.raises(UsageError, match=r"margin must be a number above 0 up to 2, not '2\.5'"):
+        on_sphere.read("2.5", "margin")
 
 
 def test_all_pairs_of_a_huge_batch_are_refused() -> None:

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from reid_tui.cli.main import run
+from reid_tui.config import RunOptions, resolve
 from reid_tui.console import Patient
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
@@ -27,8 +28,10 @@ from reid_tui.headless import (
     NoTalk,
     PlainTalk,
     _hangup_survivor,
+    _numbers,
     _stopper,
     _talk,
+    progress_text,
 )
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
@@ -276,6 +279,15 @@ def test_a_narrow_bar_leaves_numbers_out_and_cuts_none(width: int) -> None:
         assert cell_len(bar) <= width
         assert "…" not in bar
     assert ("1234/4690" in bars[-1]) == (width >= 30)
+
+
+@pytest.mark.parametrize(("loss", "told"), [("contrastive", True), ("ntxent", False)])
+def test_a_margin_is_told_where_the_loss_has_one(loss: str, told: bool) -> None:
+    event = progress(7, loss=0.5, margin=1.05)
+    state = fold(RunState(), [started(config=resolve(RunOptions(loss=loss), "fashion-mnist", 10)), event])
+    assert ("margin 1.05" in progress_text(event, state)) == told
+    assert ("m 1.05" in _numbers(event, state)[0]) == told
+    assert "    " not in progress_text(event, state) + _numbers(event, state)[0]
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])

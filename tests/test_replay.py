@@ -149,6 +149,19 @@ def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:
     assert "replay of attach 42" in {event.origin for event in told(steered, "third", ev.MarginChanged)}
 
 
+def test_what_was_refused_since_the_loss_has_no_margin_is_refused_again(tmp_path: Path, say: Say) -> None:
+    turns: Orders = {4: [cmd.SetMargin(1.5)], 9: [cmd.ShiftMargin(0.05), cmd.SetLearningRate(2e-3), cmd.Stop()]}
+    go(tmp_path, turns, loss="ntxent")
+    lost: Orders = {11: [cmd.SetMargin(0.7)], 12: [cmd.Stop(save=False)]}
+    go(tmp_path, lost, resume="run")
+    go(tmp_path, {}, resume="run")
+    code, _, last = say()
+    assert (code, last.partition(":")[0]) == (0, "replayed 24 steps and 1 change")
+    refused = [(e.step, e.command, e.reason, e.origin) for e in told(tmp_path, "run-replay", ev.CommandRefused)]
+    reason, origin = "ntxent has a temperature, no margin in distance", "replay of attach 42"
+    assert refused == [(4, "set_margin", reason, origin), (9, "shift_margin", reason, origin)]
+
+
 def test_a_log_that_was_changed_gives_other_weights(steered: Path, say: Say) -> None:
     edit_log(
         steered, lambda line: {**line, "new": 1.4} if line["event"] == "margin_changed" and line["step"] == 4 else line

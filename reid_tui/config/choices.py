@@ -94,6 +94,17 @@ WITHOUT_MARGIN: Final[dict[str, str]] = {
     "proxy-anchor": "proxy-anchor has a margin in similarity to its proxies, none in distance",
 }
 """Why the margin does nothing to a loss; to those that are not here it does."""
+WITHOUT_SAME: Final = frozenset(
+    {
+        ("contrastive", "all"),
+        ("contrastive", "margin"),
+        ("contrastive", "hard"),
+        ("multi-similarity", "all"),
+        ("arcface", "all"),
+        ("proxy-anchor", "all"),
+    }
+)
+"""Loss and miner to which batches without two images of one identity leave something; to the others nothing."""
 ON_SPHERE: Final = frozenset({"multi-similarity", "circle", "ntxent", "supcon", "arcface", "proxy-anchor"})
 """Losses that see directions only: embeddings are brought to length 1 unless that is refused."""
 LARGEST_ALL_PAIRS: Final = 2048

@@ -26,6 +26,22 @@ class Limit:
         high = str(self.high) if isinstance(self.high, int) else f"{self.high:g}"
         return f"{kind} {first} {self.low:g} {'up ' if self.above else ''}to {high}"
 
+    def read(self, text: str, label: str) -> float:
+        """Read a number typed by a person.
+
+        Raises:
+            UsageError: not a number, not finite, not whole where it must be, or out of range.
+        """
+        value: float
+        try:
+            value = int(text) if self.whole else float(text)
+        except (ValueError, OverflowError):
+            value = math.nan
+        inside = (self.low < value if self.above else self.low <= value) and value <= self.high
+        if not inside:
+            raise UsageError(f"{label} must be {self}, not {text!r}")
+        return value
+
 
 LIMITS: Final[dict[str, Limit]] = {
     "epochs": Limit(1, 100_000, whole=True),
@@ -59,18 +75,9 @@ def parse_number(name: str, text: str, label: str | None = None) -> float:
     """Read a number typed by a person and hold it against the limit of setting `name`.
 
     Raises:
-        UsageError: not a number, not finite, not whole where it must be, or out of range.
+        UsageError: as `Limit.read`.
     """
-    limit = LIMITS[name]
-    value: float
-    try:
-        value = int(text) if limit.whole else float(text)
-    except (ValueError, OverflowError):
-        value = math.nan
-    inside = (limit.low < value if limit.above else limit.low <= value) and value <= limit.high
-    if not inside:
-        raise UsageError(f"{label or flag(name)} must be {limit}, not {text!r}")
-    return value
+    return LIMITS[name].read(text, label or flag(name))
 
 
 def parse_whole(name: str, text: str, label: str | None = None) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from reid_tui.config.choices import LARGEST_ON_SPHERE, WITHOUT_MARGIN
 from reid_tui.config.learning import NetworkOptions
+from reid_tui.config.limits import LIMITS, Limit
 from reid_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,6 +139,16 @@ class RunConfig:
         """Which network is trained."""
         return NetworkOptions(self.model, self.embedding_dim, self.normalize, self.bnneck, self.pretrained)
 
+    @property
+    def why_no_margin(self) -> str:
+        """Why the margin does nothing, as a clause; empty where it does something."""
+        return WITHOUT_MARGIN.get(self.loss, "")
+
+    @property
+    def margin_limit(self) -> Limit:
+        """What the margin may be turned to: two embeddings of length 1 are never farther apart than their sphere."""
+        return replace(LIMITS["margin"], high=LARGEST_ON_SPHERE) if self.normalize else LIMITS["margin"]
+
     def data_options(self, data_dir: str | None) -> DataOptions:
         """What opens the same data again, whose files may lie elsewhere."""
         return DataOptions(
@@ -151,16 +163,6 @@ class RunConfig:
     def to_json(self) -> dict[str, JsonScalar]:
         """As a flat JSON object."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> RunConfig:
-        """Read what `to_json` wrote; unknown keys are left out.
-
-        Raises:
-            TypeError: a key is missing.
-        """
-        names = {f.name for f in fields(cls)}
-        return cls(**{key: item for key, item in value.items() if key in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

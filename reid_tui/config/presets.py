@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from reid_tui.config.choices import FEW_IDENTITIES, LARGEST_ALL_PAIRS, LOSSES, MODELS, ON_SPHERE, WITHOUT_MARGIN
+from reid_tui.config.choices import FEW_IDENTITIES, LARGEST_ALL_PAIRS, LOSSES, MODELS, ON_SPHERE
 from reid_tui.config.learning import check_network, check_objective, miners_of
 from reid_tui.config.options import RunConfig, RunOptions
 from reid_tui.errors import UsageError
@@ -95,7 +95,9 @@ def resolve(
         holdout=options.holdout,
         **_learning(options, preset, loss),
     )
-    check_network(config.network, None if loss in WITHOUT_MARGIN else config.margin)
+    if options.margin is not None and config.why_no_margin:
+        raise UsageError(f"--margin does nothing with --loss {loss}: {config.why_no_margin}; leave it out")
+    check_network(config.network, None if config.why_no_margin else config.margin)
     check_objective(config.loss, options.miner and config.miner, config.pairs)
     if (each := config.images_per_identity) is not None and each > config.batch_size:
         raise UsageError(

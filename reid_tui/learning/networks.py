@@ -61,7 +61,7 @@ def _check_size(height: int, width: int, least_height: int, least_width: int) ->
     if height < least_height or width < least_width:
         raise UsageError(
             f"images of {height}x{width} are too small for this network: at least {least_height}x{least_width} is "
-            "needed"
+            "needed; give pictures in files a larger --image-size, or take another --model"
         )
 
 

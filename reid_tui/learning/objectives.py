@@ -35,7 +35,8 @@ class Cost(NamedTuple):
     loss: Tensor
     """() float, with its graph."""
     teaching: Tensor
-    """() float, 0 to 1: which share of the pairs, or triplets, that were formed still costs something."""
+    """() float, 0 to 1: which share of the pairs, or triplets, that were formed still costs something. NaN where all
+    always do, since the loss has no margin in distance."""
 
 
 class Batch(NamedTuple):
@@ -81,9 +82,10 @@ class Objective(nn.Module):
             step: of the run; decides, with its seed, what a miner draws.
         """
         if len(points_ND) < 2:  # the gradient of `pdist` of a single point ends the process
-            return Cost((points_ND * 0).sum(), torch.zeros_like(margin))
-        cost: Cost = self._cost(Batch(points_ND, labels_N, images_N, margin, (self._seed << 31) + step))
-        return cost
+            cost = Cost((points_ND * 0).sum(), torch.zeros_like(margin))
+        else:
+            cost = self._cost(Batch(points_ND, labels_N, images_N, margin, (self._seed << 31) + step))
+        return cost if self.steered_by_margin else cost._replace(teaching=torch.full_like(margin, torch.nan))
 
 
 def build_objective(loss: str, miner: str, *, classes: int, dim: int, seed: int) -> Objective:
@@ -166,7 +168,7 @@ def _triplets_of_chosen(soft: bool, miner: Miner, batch: Batch) -> Cost:
     formed_NW = is_same_NW & is_different_NW
     farther_NW = distance_NN.gather(1, same_NW) - distance_NN.gather(1, different_NW)
     if soft:
-        return Cost(soft_triplet_loss(farther_NW, formed_NW), formed_NW.any().to(farther_NW.dtype))
+        return Cost(soft_triplet_loss(farther_NW, formed_NW), torch.ones_like(batch.margin))
     violation_NW = farther_NW + batch.margin
     return Cost(triplet_loss(violation_NW, formed_NW), _share(formed_NW & (violation_NW > 0), formed_NW))
 
@@ -181,8 +183,7 @@ OF_CHOSEN: Final[dict[str, Callable[[Miner, Batch], Cost]]] = {
 
 def _of_similarity(loss: Callable[[Tensor, Tensor, Tensor], Tensor], batch: Batch) -> Cost:
     same_NN, different_NN = relations(batch.labels_N, batch.images_N)
-    cost = loss(similarities(batch.points_ND), same_NN, different_NN)
-    return Cost(cost, (same_NN | different_NN).any().to(cost.dtype))
+    return Cost(loss(similarities(batch.points_ND), same_NN, different_NN), torch.ones_like(batch.margin))
 
 
 def _of_foreign(foreign: ForeignLoss, miner: Miner | None, batch: Batch) -> Cost:

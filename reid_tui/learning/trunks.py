@@ -134,10 +134,10 @@ def _check_size(trunk: nn.Module, name: str, height: int, width: int) -> None:
     side = 1 + bisect.bisect_left(range(1, own), True, key=lambda side: _fits(trunk, side, side))
     if not _fits(trunk, 2 * side, 2 * side):  # it has its own size, give or take a few pixels
         raise UsageError(
-            f"{name} takes images of {own}x{own}, not {height}x{width}; give --image-size {own}x{own}, or another "
-            "--model"
+            f"{name} takes images of {own}x{own}, not {height}x{width}; "
+            f"give pictures in files --image-size {own}x{own}, or take another --model"
         )
     raise UsageError(
-        f"images of {height}x{width} are too small for {name}: at least {side}x{side} is needed; give --image-size, or "
-        "another --model"
+        f"images of {height}x{width} are too small for {name}: at least {side}x{side} is needed; "
+        "give pictures in files a larger --image-size, or take another --model"
     )

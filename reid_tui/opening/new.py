@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reid_tui.config import RunConfig, RunOptions, resolve, tested_feature
+from reid_tui.config import LOSSES, WITHOUT_SAME, RunConfig, RunOptions, resolve, tested_feature
+from reid_tui.errors import UsageError
 from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
@@ -39,6 +40,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     config = on_device(
         resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train)), device
     )
+    _check_pairs(config, dataset)
     if config.pretrained:
         from reid_tui.learning.weights import fetch_pretrained
 
@@ -57,6 +59,22 @@ def new(options: RunOptions, loading: Loading) -> Opening:
         start=start,
         asked=options.given(),
     )
+
+
+def _check_pairs(config: RunConfig, dataset: Dataset) -> None:
+    """Refuse what would be trained on nothing.
+
+    Raises:
+        UsageError: no identity has two images, and loss and miner form nothing without them.
+    """
+    import numpy as np
+
+    in_vain = config.pairs == "batch" and (config.loss, config.miner) not in WITHOUT_SAME
+    if in_vain and np.bincount(dataset.train.identities).max(initial=0) < 2:
+        raise UsageError(
+            f"--loss {config.loss} with --miner {config.miner} needs two images of an identity, and each of the "
+            f"{len(dataset.train):,} in training has one; take more images, or --loss {LOSSES[0]} --miner all"
+        )
 
 
 def _tell_choices(config: RunConfig, dataset: Dataset, loading: Loading) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.runs.log_end import number, whole
-from reid_tui.training.events import LrChanged, MarginChanged, Progress, Rewound, RunStarted
+from reid_tui.training.events import CommandRefused, LrChanged, MarginChanged, Progress, Rewound, RunStarted
 
 if TYPE_CHECKING:
     from reid_tui.training.events import AnyEvent
@@ -42,6 +42,7 @@ class RunChanges:
         self._first: dict[Turned, float] = {"margin": margin, "lr": lr}
         self._now = dict(self._first)
         self._changes: list[Change] = []
+        self._refused: list[CommandRefused] = []
         self._parts: list[RunStarted] = []
         self._gap: tuple[int, str] | None = None
         self._reached = 0
@@ -51,6 +52,11 @@ class RunChanges:
     def changes(self) -> tuple[Change, ...]:
         """In the order in which they were told."""
         return tuple(self._changes)
+
+    @property
+    def refused(self) -> tuple[CommandRefused, ...]:
+        """What was refused meanwhile, in the order in which it was told."""
+        return tuple(self._refused)
 
     @property
     def parts(self) -> tuple[RunStarted, ...]:
@@ -77,6 +83,8 @@ class RunChanges:
                 self._turn(event, "margin")
             case LrChanged():
                 self._turn(event, "lr")
+            case CommandRefused():
+                self._refused.append(event)
             case Progress():
                 self._check(event.step, {"margin": event.margin, "lr": event.lr})
             case _:
@@ -114,6 +122,7 @@ class RunChanges:
         """To a checkpoint. What was turned at its very step was turned before it was saved, or after it and is lost."""
         if self._gap is not None and self._gap[0] > step:
             self._gap = None
+        self._refused = [event for event in self._refused if event.step <= step]
         kept = [change for change in self._changes if change.step <= step]
         self._changes = []
         for name, raw in told.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from reid_tui.config import WITHOUT_MARGIN
 from reid_tui.errors import RunError
 from reid_tui.runs.directory import RunDirectory, none_to_see, run_folders
 from reid_tui.runs.lock import holder
@@ -98,6 +99,8 @@ def summarize(path: Path) -> RunSummary:
     config, dataset = _object(written, "config"), _object(written, "dataset")
     start = end.start or {}
     margin = end.margin if end.margin is not None else number(config.get("margin"))
+    if _text(config.get("loss")) in WITHOUT_MARGIN:
+        margin = None
     return RunSummary(
         path=path,
         status=status,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reid_tui.config import RunConfig
     from reid_tui.runs.changes import Change
     from reid_tui.training.checkpoint import Manifest
-    from reid_tui.training.events import AnyEvent, RunStarted
+    from reid_tui.training.events import AnyEvent, CommandRefused, RunStarted
 
 REPLAY: Final = "replay"
 """Origin of what is repeated, and the reason of the stop at its end."""
@@ -40,20 +40,38 @@ _DECIDING: Final = ("device", "precision", "torch", "threads", "cpu")
 
 
 class Script:
-    """Gives each change when its step has come, and a Stop at the end. Asked before every step."""
+    """Gives each order when its step has come, and a Stop at the end. Asked before every step."""
 
-    def __init__(self, changes: Sequence[Change], end: int) -> None:
-        """Take the changes, and the number of steps after which to stop."""
-        self._waiting = deque(sorted(changes, key=lambda change: change.step))
+    def __init__(self, orders: Sequence[tuple[int, Order]], end: int) -> None:
+        """Take the orders with their steps, and the number of steps after which to stop."""
+        self._waiting = deque(sorted(orders, key=lambda item: item[0]))
         self._end = end
 
     def __call__(self, step: int) -> Order | None:
         """The next order after `step` steps; None when the next step may be taken."""
-        if self._waiting and self._waiting[0].step <= step:
-            change = self._waiting.popleft()
-            kind = cmd.SetMargin if change.name == "margin" else cmd.SetLearningRate
-            return Order(kind(change.value), _repeated(change.origin))
+        if self._waiting and self._waiting[0][0] <= step:
+            return self._waiting.popleft()[1]
         return Order(cmd.Stop(reason=REPLAY), REPLAY) if step >= self._end else None
+
+
+def _order(change: Change) -> tuple[int, Order]:
+    kind = cmd.SetMargin if change.name == "margin" else cmd.SetLearningRate
+    return change.step, Order(kind(change.value), _repeated(change.origin))
+
+
+def _in_vain(events: Sequence[CommandRefused], config: RunConfig) -> list[tuple[int, Order]]:
+    """Commands that turn the margin, where the loss has none: whatever they ask for, they are refused again."""
+    if not config.why_no_margin:
+        return []
+    commands: dict[str, cmd.Command] = {
+        "set_margin": cmd.SetMargin(config.margin),
+        "shift_margin": cmd.ShiftMargin(0.0),
+    }
+    return [
+        (event.step, Order(commands[event.command], _repeated(event.origin)))
+        for event in events
+        if event.command in commands
+    ]
 
 
 def _turned_meanwhile(run: RunDirectory) -> list[str]:
@@ -128,7 +146,8 @@ class Replay:
         if not self._told.parts:
             raise RunError(f"the log {str(self._run.events)!r} tells of no start; without it no change is known")
         self._told.end(state.step, state.margin, state.lr)
-        self.script = Script(self._told.changes, state.step)
+        orders = [*map(_order, self._told.changes), *_in_vain(self._told.refused, config)]
+        self.script = Script(orders, state.step)
 
     def config(self, steps_per_epoch: int) -> RunConfig:
         """The run's own config; with more epochs where a resume had cut them below what was trained already."""

@@ -70,12 +70,8 @@ def from_json(value: dict[str, Any]) -> AnyEvent:
     kind = EVENT_TYPES.get(str(value.get("event")))
     if kind is None:
         raise ValueError(f"unknown event {value.get('event')!r}")
-    given = {}
-    for name, declared in _FIELDS[kind]:
-        if name in value:
-            given[name] = _read(name, declared, value[name])
     try:
-        return kind(**given)
+        return kind(**{name: _read(name, declared, value[name]) for name, declared in _FIELDS[kind] if name in value})
     except TypeError as error:
         raise ValueError(f"incomplete {snake(kind.__name__)} event: {error}") from error
 
@@ -103,7 +99,7 @@ def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
     if declared == "Fitted | None":
         return None if raw is None else fitted_from(raw, calibrated=False)
     if isinstance(raw, dict) and declared == "RunConfig":
-        return RunConfig.from_json(raw)
+        return _config(raw)
     raise ValueError(f"{name} is no {declared}")
 
 
@@ -122,6 +118,16 @@ def _interval(name: str, raw: Any) -> tuple[float, float]:  # noqa: ANN401
     if not isinstance(raw, list) or len(raw) != 2:
         raise ValueError(f"{name} has not two ends")
     return _read(name, "float", raw[0]), _read(name, "float", raw[1])
+
+
+def _config(raw: dict[str, Any]) -> RunConfig:
+    known = {item.name: str(item.type) for item in dataclasses.fields(RunConfig)}
+    return RunConfig(**{name: _setting(name, known[name], value) for name, value in raw.items() if name in known})
+
+
+def _setting(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
+    kind = declared.removesuffix(" | None")
+    return None if raw is None and kind != declared else _read(f"config.{name}", kind, raw)
 
 
 def _dataset_facts(raw: dict[str, Any]) -> DatasetFacts:

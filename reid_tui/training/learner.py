@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn.functional import pdist
 
-from reid_tui.config import LARGEST_ON_SPHERE, WITHOUT_MARGIN, augment_kinds
+from reid_tui.config import augment_kinds
 from reid_tui.data.batches import draw_batches
 from reid_tui.data.pairs import EpochPairs, draw_epoch
 from reid_tui.errors import CheckpointError
@@ -138,11 +138,10 @@ class Learner:
 
     def margin_refused(self, value: float) -> str:
         """Why this margin does nothing, or nothing any more, as a clause; empty where it does something."""
-        if (reason := WITHOUT_MARGIN.get(self._config.loss)) is not None:
-            return reason
-        if self._config.normalize and value > LARGEST_ON_SPHERE:
-            return f"embeddings of length 1 are at most {LARGEST_ON_SPHERE:g} apart, so the margin ends there"
-        return ""
+        highest = self._config.margin_limit.high
+        if not self._config.why_no_margin and self._config.normalize and value > highest:
+            return f"embeddings of length 1 are at most {highest:g} apart, so the margin ends there"
+        return self._config.why_no_margin
 
     @property
     def lr(self) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual import events
 from textual.app import App, SystemCommand
 
+from reid_tui.config import LIMITS
 from reid_tui.files import write_whole
 from reid_tui.signals import SAVING
 from reid_tui.text import printable
@@ -239,17 +240,19 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_turn_margin(self, by: float) -> None:
         """Up or down."""
-        self._send(ShiftMargin(by))
+        if self._has_margin():
+            self._send(ShiftMargin(by))
 
     def action_type_margin(self) -> None:
         """An exact margin."""
-        if self._steerable():
-            self.push_screen(NumberScreen("margin", "margin", amount(self.state.margin)), self._typed_margin)
+        if self._has_margin() and self.state.started is not None:
+            limit = self.state.started.config.margin_limit
+            self.push_screen(NumberScreen("margin", limit, amount(self.state.margin)), self._typed_margin)
 
     def action_type_lr(self) -> None:
         """An exact learning rate."""
         if self._steerable():
-            self.push_screen(NumberScreen("lr", "learning rate", plain(self.state.lr, 6)), self._typed_lr)
+            self.push_screen(NumberScreen("learning rate", LIMITS["lr"], plain(self.state.lr, 6)), self._typed_lr)
 
     def action_help(self) -> None:
         """Every key."""
@@ -337,6 +340,14 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             why = "the run has ended"
         if why:
             self._toast(why, "warning")
+        return not why
+
+    def _has_margin(self) -> bool:
+        """Whether somebody takes commands that turn the margin; says why not."""
+        if not self._steerable():
+            return False
+        if why := self.state.why_no_margin:
+            self._toast(f"no margin to turn: {why}", "warning")
         return not why
 
     def _post(self, command: Command, origin: str = HERE) -> None:

@@ -88,10 +88,10 @@ def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
         step=last.step,
         epoch=last.epoch,
         loss=finite,
-        margin=last.margin,
+        margin=_by_margin(state, last.margin),
         lr=last.lr,
         rate=last.rate,
-        teaching=last.teaching,
+        teaching=_by_margin(state, last.teaching),
         pairs_seen=last.pairs_seen,
         pairs_per_s=last.pairs_per_s,
         wall_s=last.wall_s,
@@ -130,6 +130,8 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"paused": True, "phase": "training", "step": event.step}
         case Resumed():
             change = {"paused": False, "diverged": None, "phase": "training"}
+        case MarginChanged() if state.why_no_margin:
+            change = {}
         case MarginChanged():
             mark = Mark(event.step, "margin", event.old, event.new)
             change = {"margin": event.new, "history": history.with_mark(mark)}
@@ -179,7 +181,7 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         step=event.step,
         epoch=min(event.step // max(start.steps_per_epoch, 1) + 1, start.epochs) if start else 0,
         loss=float(history.losses[-1]) if history.length else math.nan,
-        margin=event.margin,
+        margin=_by_margin(state, event.margin),
         lr=event.lr,
         scored_margin=state.scored_margin if scores_kept else math.nan,
         scored_lr=state.scored_lr if scores_kept else math.nan,
@@ -188,6 +190,11 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         distances=_until(state.distances, event.step),
         checkpoints=tuple(saved for saved in state.checkpoints if saved.step <= event.step),
     )
+
+
+def _by_margin(state: RunState, value: float) -> float:
+    """A margin, or what only a margin gives a meaning; NaN where it does nothing."""
+    return math.nan if state.why_no_margin else value
 
 
 def _with_checkpoint(known: tuple[CheckpointSaved, ...], event: CheckpointSaved) -> tuple[CheckpointSaved, ...]:

@@ -61,7 +61,7 @@ def number_rows(state: RunState) -> list[NumberRow]:
     """
     return [
         _loss_row(state),
-        NumberRow("margin", amount(state.margin), signed(state.margin - state.scored_margin, 2)),
+        *_margin_row(state),
         _lr_row(state),
         *_score_rows(state),
         *([] if math.isnan(state.teaching) else [NumberRow("still teach", f"{100 * state.teaching:.0f} %")]),
@@ -115,6 +115,12 @@ def _loss_row(state: RunState) -> NumberRow:
     value = state.history.recent_loss()
     change = value - state.history.recent_loss(state.scores.step) if state.scores else math.nan
     return NumberRow("loss", fixed(value, 4), signed(change, 4), trend(change, lower_is_better=True, places=4))
+
+
+def _margin_row(state: RunState) -> list[NumberRow]:
+    """None where the loss has no margin."""
+    row = NumberRow("margin", amount(state.margin), signed(state.margin - state.scored_margin, 2))
+    return [] if state.why_no_margin else [row]
 
 
 def _lr_row(state: RunState) -> NumberRow:

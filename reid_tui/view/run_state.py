@@ -63,6 +63,7 @@ class RunState:
     loss: float = math.nan
     """Of the newest step whose loss was finite."""
     margin: float = math.nan
+    """NaN too where the loss has none."""
     lr: float = math.nan
     scored_margin: float = math.nan
     """At the newest evaluation; NaN where none is left."""
@@ -71,7 +72,7 @@ class RunState:
     rate: float = math.nan
     """The learning rate of the newest step, its schedule counted."""
     teaching: float = math.nan
-    """Share of its pairs that still cost something."""
+    """Share of its pairs that still cost something; NaN too where all always do."""
     pairs_seen: int = 0
     pairs_per_s: float = math.nan
     wall_s: float = 0.0
@@ -103,6 +104,11 @@ class RunState:
         if self.phase != "training":
             return _BADGES[self.phase]
         return "DIVERGED" if self.diverged else "PAUSED" if self.paused else "TRAINING"
+
+    @property
+    def why_no_margin(self) -> str:
+        """Why the margin does nothing in this run, as a clause; empty where it does something or that is not known."""
+        return self.started.config.why_no_margin if self.started else ""
 
     @property
     def total_steps(self) -> int:

@@ -218,7 +218,7 @@ def test_two_steps_of_adam_lower_it(loss: str, miner: str) -> None:
         cost = made(points_ND, labels_N, images_N, margin)
         assert cost.loss.shape == cost.teaching.shape == ()
         assert cost.loss.dtype == torch.float32
-        assert 0 < cost.teaching.item() <= 1
+        assert 0 < cost.teaching.item() <= 1 or not made.steered_by_margin
         values.append(cost.loss.item())
         optimizer.zero_grad()
         cost.loss.backward()
@@ -241,9 +241,16 @@ def test_whatever_a_batch_lacks_nothing_is_nan(loss: str, miner: str, labels: li
             cost = made(points_ND, labels_N, images_N, torch.tensor(1.0))
             cost.loss.backward()
             assert torch.isfinite(cost.loss)
-            assert 0 <= cost.teaching.item() <= 1
+            assert 0 <= cost.teaching.item() <= 1 if made.steered_by_margin else cost.teaching.isnan()
             assert torch.isfinite(points_ND.grad).all()
             assert cost.loss.item() == 0 or len(labels) > 1
+
+
+@EVERY
+def test_what_batches_of_single_images_leave_is_known(loss: str, miner: str) -> None:
+    points_ND = torch.nn.functional.normalize(points(7, 5)).requires_grad_()
+    objective(loss, miner)(points_ND, torch.arange(7), torch.arange(7), MARGIN).loss.backward()
+    assert bool(points_ND.grad.any()) == ((loss, miner) in config.WITHOUT_SAME)
 
 
 def test_a_point_on_its_identitys_own_weight_has_a_finite_gradient() -> None:

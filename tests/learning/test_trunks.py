@@ -71,7 +71,7 @@ def test_a_trunk_too_deep_for_the_images(name: str, said: str) -> None:
 
 @pytest.mark.parametrize("side", [28, 448])
 def test_a_trunk_for_one_size_only(side: int) -> None:
-    said = f"vit_b_32 takes images of 224x224, not {side}x{side}; give --image-size 224x224"
+    said = f"vit_b_32 takes images of 224x224, not {side}x{side}; give pictures in files --image-size 224x224"
     with pytest.raises(UsageError, match=said), torch.device("meta"):
         build_network(NetworkOptions("vit_b_32", 2), 1, side, side, seed=0)
 

@@ -108,6 +108,12 @@ def test_everything_that_the_log_tells(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("loss", "margin"), [("contrastive", 1.0), ("ntxent", None), (["ntxent"], 1.0)])
+def test_a_loss_without_a_margin_has_none(loss: object, margin: float | None, tmp_path: Path) -> None:
+    path = made(tmp_path, start(), progress(10), config={"config": {"loss": loss, "margin": 2.0}})
+    assert summarize(path).margin == margin
+
+
 def test_what_a_person_took_back_is_left_out(tmp_path: Path) -> None:
     lines = [
         start(pid=os.getpid()),

@@ -10,6 +10,7 @@ import pytest
 
 from reid_tui.training.event_json import from_json, to_json, to_line
 from reid_tui.training.events import Evaluated
+from tests.view.samples import started
 
 OLD: dict[str, Any] = {
     "event": "evaluated", "seq": 7, "time": 1.5, "step": 3, "epoch": 1, "split": "test", "images": 40, "rank1": 0.5,
@@ -50,6 +51,17 @@ def test_intervals_of_a_later_version_are_left_out() -> None:
     ((name, (low, high)),) = event.intervals
     assert (name, low) == ("map", 0.25)
     assert math.isnan(high)
+
+
+def test_settings_that_a_later_version_has_are_left_out_and_those_of_another_type_refused() -> None:
+    start = started()
+    told = json.loads(to_line(start))
+    assert from_json({**told, "config": {**told["config"], "new_in_2030": 1}}) == start
+    for name, value in {"loss": ["ntxent"], "normalize": "yes", "image_size": 28, "epochs": None}.items():
+        with pytest.raises(ValueError, match=f"config.{name} is no"):
+            from_json({**told, "config": {**told["config"], name: value}})
+    with pytest.raises(ValueError, match="incomplete run_started event"):
+        from_json({**told, "config": {}})
 
 
 @pytest.mark.parametrize(

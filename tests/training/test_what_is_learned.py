@@ -93,11 +93,17 @@ def test_a_schedule_moves_the_rate_and_the_key_scales_it(tiny: Dataset, tmp_path
     assert told[8].rate > 1.5 * told[7].rate
 
 
-def test_each_step_tells_what_share_still_teaches(tiny: Dataset, tmp_path: Path) -> None:
-    for pairs in ("random", "batch"):
-        rig = Rig(dataclasses.replace(tiny_run(pairs=pairs), steps=4), tiny, tmp_path / pairs)
-        rig.run()
-        assert all(0 < event.teaching <= 1 for event in rig.events if isinstance(event, ev.Progress))
+@pytest.mark.parametrize(
+    ("asked", "measured"), [({"pairs": "random"}, True), ({"pairs": "batch"}, True), ({"loss": "ntxent"}, False)]
+)
+def test_each_step_tells_what_share_still_teaches_where_that_means_something(
+    asked: dict[str, Any], measured: bool, tiny: Dataset, tmp_path: Path
+) -> None:
+    rig = Rig(dataclasses.replace(tiny_run(**asked), steps=4), tiny, tmp_path)
+    rig.run()
+    shares = [event.teaching for event in rig.told(ev.Progress)]
+    assert len(shares) == 4
+    assert all(0 < share <= 1 if measured else math.isnan(share) for share in shares)
 
 
 @pytest.mark.parametrize(

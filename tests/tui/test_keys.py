@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from textual.events import Paste
 
+from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.keys import KEYS
@@ -342,6 +343,39 @@ async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
                 assert [text[: len(words)] for text in said] == [words], key.title
                 assert rig.app.screen is rig.main
         assert script.sent == []
+
+
+async def test_keys_of_a_margin_that_does_nothing_say_why_at_once_and_it_is_nowhere_shown() -> None:
+    said: list[str] = []
+    script = Script()
+    async with dashboard(script, started=False, size=(160, 50)) as rig:
+        rig.app.notify = lambda text, **_: said.append(text)
+        script.run_started(config=resolve(RunOptions(loss="ntxent"), "fashion-mnist", 10))
+        script.evaluate()
+        script.train(40)
+        await rig.until(lambda: rig.app.state.step == 40 and "threshold" in rig.panel("distances").canvas.text)
+        await rig.press("+", "=", "-", "m", "w")
+        await rig.until(lambda: rig.main.controls.smoothing == 0.995)
+        assert said == ["no margin to turn: ntxent has a temperature, no margin in distance"]
+        assert rig.app.screen is rig.main
+        assert "margin" not in rig.text
+        await rig.press("r")
+        await rig.until(lambda: isinstance(rig.app.screen, NumberScreen))
+    assert script.sent == []
+
+
+async def test_the_dialog_knows_where_the_margin_of_embeddings_of_length_1_ends() -> None:
+    script = Script()
+    async with dashboard(script, started=False) as rig:
+        script.run_started(config=resolve(RunOptions(normalize=True), "fashion-mnist", 10))
+        script.train(1)
+        await rig.until(lambda: rig.app.state.step == 1)
+        await rig.press("m")
+        await rig.until(lambda: "a number above 0 up to 2" in rig.text)
+        await rig.press(*"2.5", "enter")
+        await rig.until(lambda: "margin must be a number above 0 up to 2," in rig.text and script.sent == [])
+        await rig.press("backspace", "backspace", "enter")
+        await rig.until(lambda: script.sent == [cmd.SetMargin(2.0)])
 
 
 async def test_what_is_said_is_said_again_when_it_is_gone() -> None:

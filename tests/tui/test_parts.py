@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from reid_tui.config import RunOptions, resolve
 from reid_tui.errors import DIVERGED, OK
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -187,6 +188,8 @@ def test_footer_has_at_most_seven_hints_that_work() -> None:
     diverged = fold(paused, [ev.Diverged(step=40, reason="nan", checkpoint="")])
     assert [word for _, word, _ in hints(diverged)] == ["resume", "margin", "back", "zoom", "help", "quit"]
     assert [word for _, word, _ in hints(RunState())] == ["zoom", "help", "quit"]
+    without = state_after(config=resolve(RunOptions(loss="circle"), "fashion-mnist", 10))
+    assert [word for _, word, _ in hints(without)] == ["pause", "save", "zoom", "help", "quit"]
     assert [word for _, word, _ in hints(paused, deaf=True)] == ["zoom", "help", "quit"]
 
 

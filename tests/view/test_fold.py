@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from reid_tui.config import RunOptions, resolve
 from reid_tui.training.events import (
     CheckpointSaved,
     DatasetFacts,
@@ -29,7 +30,9 @@ from reid_tui.training.events import (
 )
 from reid_tui.view.fold import MAX_LOG, fold
 from reid_tui.view.history import Mark
+from reid_tui.view.numbers import number_rows
 from reid_tui.view.run_state import RunState
+from reid_tui.view.summary import summary_rows
 from reid_tui.view.wording import LONGEST
 from tests.view.samples import evaluated, progress, started
 
@@ -80,6 +83,20 @@ def test_progress_is_taken_over() -> None:
     assert state.progress == pytest.approx(470 / 4690)
     assert state.eta_s == pytest.approx((4690 - 470) * 64 / 6400)
     assert state.history.steps.tolist() == [469]
+
+
+def test_a_loss_without_a_margin_has_none_whatever_the_log_tells() -> None:
+    config = resolve(RunOptions(loss="ntxent"), "fashion-mnist", 10)
+    state = after(started(config=config), evaluated(0), progress(1), MarginChanged(step=1, old=1.0, new=1.5))
+    assert "temperature" in state.why_no_margin
+    assert state.margin_changes == ()
+    rewound = Rewound(step=0, from_step=1, margin=1.5, lr=1e-3)
+    later = progress(2, margin=1.5, teaching=1.0)
+    for known in (state, fold(state, [rewound]), fold(state, [started(1, config=config)]), fold(state, [later])):
+        assert math.isnan(known.margin)
+        assert not {"margin", "still teach"} & {row.label for row in number_rows(known)}
+        assert "margin" not in dict(summary_rows(known))
+    assert after(*BEGUN).why_no_margin == RunState().why_no_margin == ""
 
 
 def test_nothing_is_known_before_the_start() -> None:

@@ -10,12 +10,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from reid_tui.config import LIMITS, parse_number
 from reid_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
+
+    from reid_tui.config import Limit
 
 
 class NumberScreen(ModalScreen[float | None]):
@@ -25,17 +26,17 @@ class NumberScreen(ModalScreen[float | None]):
         Binding("escape", "cancel", show=False),
     ]
 
-    def __init__(self, setting: str, label: str, current: str) -> None:
+    def __init__(self, label: str, limit: Limit, current: str) -> None:
         """Ask.
 
         Args:
-            setting: key of `config.LIMITS`.
             label: the setting's name for a person.
+            limit: what it may be.
             current: its present value, offered for editing.
         """
         super().__init__()
-        self._setting = setting
         self._label = label
+        self._limit = limit
         self._current = current
 
     def compose(self) -> ComposeResult:
@@ -43,7 +44,7 @@ class NumberScreen(ModalScreen[float | None]):
         with Vertical(id="number", classes="dialog") as box:
             box.border_title = Content(self._label)
             box.border_subtitle = Content("enter sets, esc leaves")
-            yield Static(Content(f"{LIMITS[self._setting]}"), classes="dialog-text", markup=False)
+            yield Static(Content(f"{self._limit}"), classes="dialog-text", markup=False)
             yield Input(self._current, select_on_focus=True, compact=True)
             yield Static(id="wrong", markup=False)
 
@@ -54,7 +55,7 @@ class NumberScreen(ModalScreen[float | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Close with the number, or say why not."""
         try:
-            value = parse_number(self._setting, event.value.strip(), self._label)
+            value = self._limit.read(event.value.strip(), self._label)
         except UsageError as error:
             self.query_one("#wrong", Static).update(Content(str(error)))
             self.app.bell()

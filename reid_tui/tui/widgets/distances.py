@@ -32,5 +32,5 @@ class DistancesPanel(Panel):
         self.canvas.show(distance_chart(state.distances, state.margin, state.threshold, width, height, frame.style))
 
     def value(self, frame: Frame) -> str:
-        """The margin."""
-        return f"margin {amount(frame.state.margin)}"
+        """The margin, where there is one."""
+        return "" if frame.state.why_no_margin else f"margin {amount(frame.state.margin)}"

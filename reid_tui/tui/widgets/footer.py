@@ -31,7 +31,7 @@ def hints(state: RunState, *, deaf: bool = False) -> list[tuple[str, str, str]]:
             continue
         if word in (("back",) if state.diverged is None else ("step", "save")):  # of ruined weights
             continue
-        if word == "step" and not state.paused:
+        if (word == "step" and not state.paused) or (word == "margin" and state.why_no_margin):
             continue
         if word == "pause" and state.paused:
             word = "resume"
