@@ -45,7 +45,7 @@ CARD = ModelCard(
 
 
 def shades_model(network: Shades | None = None, card: ModelCard = CARD) -> Model:
-    """Grey pictures of 4 x 3 pixels into one dimension; where the card has no threshold, one is found."""
+    """Grey pictures of 4 x 3 pixels into one dimension."""
     return Model(
         network or Shades(),
         name="20260101-000000-shades",
@@ -53,7 +53,6 @@ def shades_model(network: Shades | None = None, card: ModelCard = CARD) -> Model
         card=card,
         digest="0" * 64,
         note=("a newer checkpoint was passed over: step 1300",) if card.fitted is None else (),
-        fit=lambda *_: FITTED,
     )
 
 
