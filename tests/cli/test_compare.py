@@ -47,7 +47,7 @@ class Compare:
         self.network = Shades()
         self.fitted(FITTED)
 
-    def fitted(self, fitted: Fitted, step: int = 1200) -> None:
+    def fitted(self, fitted: Fitted | None, step: int = 1200) -> None:
         card = replace(CARD, fitted=fitted, fitted_step=step)
         self.patch.setattr(opened, "open_model", lambda *_: shades_model(self.network, card))
 
@@ -118,6 +118,18 @@ def test_identities_that_were_not_apart_are_told(compare: Compare) -> None:
     compare.fitted(replace(FITTED, apart=False))
     shade(Path("a.png"), 5), shade(Path("b.png"), 13)
     assert "measured on the very identities that fitted it" in compare("a.png", "b.png").out
+
+
+def test_a_threshold_that_is_fitted_at_once_and_what_was_passed_over_are_told(compare: Compare) -> None:
+    compare.fitted(None)
+    compare.patch.setattr(opened.Model, "fitted", lambda *_: FITTED)  # its own way wants the data of a real run
+    shade(Path("a.png"), 5), shade(Path("b.png"), 13)
+    said = compare("a.png", "b.png")
+    assert said.code == 0
+    assert said.err.splitlines() == [
+        "reid-tui: a newer checkpoint was passed over: step 1300",
+        "reid-tui: 20260101-000000-shades has no threshold of its own; one was fitted on its data",
+    ]
 
 
 def test_a_threshold_of_earlier_weights_is_told(compare: Compare) -> None:

@@ -46,7 +46,14 @@ CARD = ModelCard(
 
 def shades_model(network: Shades | None = None, card: ModelCard = CARD) -> Model:
     """Grey pictures of 4 x 3 pixels into one dimension."""
-    return Model(network or Shades(), name="20260101-000000-shades", step=1200, card=card, digest="0" * 64)
+    return Model(
+        network or Shades(),
+        name="20260101-000000-shades",
+        step=1200,
+        card=card,
+        digest="0" * 64,
+        note=("a newer checkpoint was passed over: step 1300",) if card.fitted is None else (),
+    )
 
 
 def shade(path: Path, value: int) -> str:
