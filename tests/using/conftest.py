@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,11 @@ from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.events import Finished
+from reid_tui.training.manifest import encode
+from reid_tui.training.saved import manifests
 from reid_tui.using.export import export
 from reid_tui.using.model import Model, open_model
+from tests.opening.rig import begin
 
 STEPS = 40
 PEOPLE, EACH = 6, 4
@@ -32,6 +37,16 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes | None, int]]:
         str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else None, path.lstat().st_mtime_ns)
         for path in paths
     }
+
+
+def without_card(run: Path, **changed: Any) -> None:
+    """As an older version wrote it."""
+    for path in manifests(run / "checkpoints"):
+        value = json.loads(path.read_bytes())
+        del value["digest"], value["card"]
+        path.write_bytes(encode(value))
+    told = json.loads((run / "config.json").read_bytes())
+    (run / "config.json").write_text(json.dumps({**told, "dataset": {**told["dataset"], **changed}}))
 
 
 def _train(runs: Path, dataset: Dataset) -> None:
@@ -129,3 +144,21 @@ def exported_onnx(_shared: Path, trained_run: Path) -> Path:
             export(str(trained_run), _shared / "exported" / "m.onnx", trained_run.parent)
             assert snapshot(trained_run) == before
     return _shared / "exported" / "m.onnx"
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two short runs on small data, one of them with averaged weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reid_tui.data.catalog.load", lambda *_, **__: tiny)
+        begin(folder, epochs=3, name="plain")
+        begin(folder, epochs=1, name="averaged", average_weights=0.9)
+    return folder
+
+
+@pytest.fixture
+def run(tiny_runs: Path, tmp_path: Path) -> Path:
+    """A copy of the plain one, alone in its runs folder."""
+    (found,) = tiny_runs.glob("*-plain")
+    return shutil.copytree(found, tmp_path / "runs" / found.name)

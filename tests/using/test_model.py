@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +27,9 @@ from reid_tui.training.events import AnyEvent, Progress
 from reid_tui.training.learner import Learner
 from reid_tui.training.manifest import LARGEST_MANIFEST, encode
 from reid_tui.using.model import BATCH, Model, open_model
-from tests.opening.rig import begin
-from tests.using.conftest import snapshot
+from tests.using.conftest import snapshot, without_card
 
 Tensors = dict[str, torch.Tensor]
-
-
-@pytest.fixture(scope="module")
-def tiny_runs(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Two short runs on small data, one of them with averaged weights."""
-    folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reid_tui.data.catalog.load", lambda *_, **__: tiny)
-        begin(folder, epochs=3, name="plain")
-        begin(folder, epochs=1, name="averaged", average_weights=0.9)
-        yield folder
-
-
-@pytest.fixture
-def run(tiny_runs: Path, tmp_path: Path) -> Path:
-    """A copy of the plain one, alone in its runs folder."""
-    (found,) = tiny_runs.glob("*-plain")
-    return shutil.copytree(found, tmp_path / "runs" / found.name)
 
 
 def opened(run: Path) -> Model:
@@ -356,16 +336,6 @@ def test_a_damaged_run_is_told_in_one_line(harm: Callable[[Path], None], words: 
     assert error.value.exit_code == 2
     assert "\n" not in str(error.value)
     assert run.name in str(error.value)
-
-
-def without_card(run: Path, **changed: Any) -> None:
-    """As an older version wrote it."""
-    for path in saving.manifests(run / "checkpoints"):
-        value = json.loads(path.read_bytes())
-        del value["digest"], value["card"]
-        path.write_bytes(encode(value))
-    told = json.loads((run / "config.json").read_bytes())
-    (run / "config.json").write_text(json.dumps({**told, "dataset": {**told["dataset"], **changed}}))
 
 
 def test_the_card_of_an_older_run_follows_from_its_settings(run: Path) -> None:
