@@ -18,6 +18,7 @@ from reid_tui.cli.data import data
 from reid_tui.cli.debug import DEBUG, show_log, show_traceback
 from reid_tui.cli.doctor import doctor
 from reid_tui.cli.embed import embed
+from reid_tui.cli.evaluate import eval_
 from reid_tui.cli.export import export
 from reid_tui.cli.runs import list_runs, remove_run, show_run
 from reid_tui.cli.search import search
@@ -32,6 +33,7 @@ _EXAMPLES: Final = {
     "train": "reid-tui train --epochs 5 --json | jq .loss",
     "attach": "reid-tui attach latest",
     "data": "reid-tui data pedestrians --pairs 8",
+    "eval": "reid-tui eval latest --rerank --save report.md",
     "compare": "reid-tui compare latest a.png b.png",
     "search": "reid-tui search latest who.jpg crops/",
     "cluster": "reid-tui cluster latest crops/ -o groups.csv",
@@ -56,8 +58,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True, epilog=_example("dashboard"))(dashboard)
-for _command in (train, attach, data, compare, search, cluster, embed, export, bench, doctor):
-    app.command(cls=Command, epilog=_example(_command.__name__))(_command)
+for _command in (train, attach, data, eval_, compare, search, cluster, embed, export, bench, doctor):
+    _name = _command.__name__.rstrip("_")
+    app.command(_name, cls=Command, epilog=_example(_name))(_command)
 _runs = typer.Typer(cls=Group, rich_markup_mode=None)
 _runs.callback(invoke_without_command=True, epilog=_example("runs"))(list_runs)
 _runs.command("show", cls=Command, epilog=_example("show"))(show_run)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from reid_tui.evaluation.evaluate import Measured, Scores, measure
+from reid_tui.evaluation.fitting import fit_operating_points
 from reid_tui.evaluation.neighbours import Neighbours, neighbours
 from reid_tui.evaluation.open_set import OpenSetScores, open_set_scores, sides
 from reid_tui.evaluation.reranking import Reranking
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from reid_tui.evaluation.labels import Labels
+    from reid_tui.evaluation.operating import Fitted
 
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
@@ -85,6 +87,8 @@ class Detailed:
     """Same pairs, farthest first, then different ones, closest first; each image once in either."""
     reranked: RetrievalScores | None
     """Where asked for."""
+    fitted: Fitted | None
+    """Thresholds by one half of the identities, and their rates by the other; None without pairs of both kinds."""
     measured: Measured
 
     def rates(self, threshold: float) -> tuple[float, float]:
@@ -123,6 +127,7 @@ def detailed(
     if rerank and len(measured.found.first_Q):
         distances = Reranking(points_ND, labels, go_on=lambda: tell("ranking again by mutual neighbours"))
         reranked = retrieval_scores(query_scores(points_ND, labels, distances=distances), labels)
+    tell("fitting thresholds")
     same_S, different_M = (np.sort(measured.distances_P[kind].astype(np.float64)) for kind in _kinds(measured))
     return Detailed(
         scores=measured.scores if far is None or far in FAR else _with_rate(measured.scores, same_S, different_M, far),
@@ -132,6 +137,7 @@ def detailed(
         hardest=_hardest(measured, near, labels),
         mistakes=_mistakes(near),
         reranked=reranked,
+        fitted=fit_operating_points(points_ND, labels, seed=seed),
         measured=measured,
     )
 

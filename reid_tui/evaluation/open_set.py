@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from reid_tui.evaluation.fitting import halves
 from reid_tui.evaluation.neighbours import NOBODY
 from reid_tui.evaluation.verification import FEWEST, allowed
 
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 FPIR: Final = (1e-1, 1e-2)
 """Rates of false identification at which the true ones are told."""
-STREAM: Final = int.from_bytes(b"sides", "big")
-"""Second half of the generator's key: keeps this draw apart from those of pairs and training."""
-WITHOUT_MATCH: Final = "strangers: queries without a match"
-EACH_HALF: Final = "strangers: each half of the identities in a gallery of the other"
+WITHOUT_MATCH: Final = "queries without a match"
+EACH_HALF: Final = "each half of the identities in a gallery of the other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def sides(labels: Labels, seed: int) -> NDArray[np.int8]:
     """Who is taken out of the gallery together.
 
     Where the strangers that are there, queries without a match, are enough for a rate, nobody is. Otherwise the
-    identities are divided into two halves, each of which is known to itself and strange to the other.
+    identities are halved, and each half is known to itself and strange to the other.
 
     Args:
         labels: of the N images.
@@ -54,14 +53,11 @@ def sides(labels: Labels, seed: int) -> NDArray[np.int8]:
         (N,) 0, 1 or `NOBODY`.
     """
     sides_N = np.full(len(labels), NOBODY, dtype=np.int8)
-    people, person_N = np.unique(labels.identities_N, return_inverse=True)
-    present = int((people >= 0).sum())
-    if int((labels.matches() == 0).sum()) * max(FPIR) >= FEWEST or present < 2:
-        return sides_N
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
-    side_of = np.full(len(people), NOBODY, dtype=np.int8)
-    side_of[people >= 0] = generator.permutation(present) % 2
-    return side_of[person_N]
+    if int((labels.matches() == 0).sum()) * max(FPIR) < FEWEST and len(parts := halves(labels, seed)) > 1:
+        for side, places in enumerate(parts):
+            sides_N[places] = side
+        sides_N[labels.identities_N < 0] = NOBODY
+    return sides_N
 
 
 def open_set_scores(found: Neighbours, labels: Labels, sides_N: NDArray[np.int8]) -> OpenSetScores:

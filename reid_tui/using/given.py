@@ -16,7 +16,7 @@ from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, JUNK, QUERY, Labels
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from reid_tui.data.catalog import Report
@@ -41,8 +41,12 @@ class Table(NamedTuple):
     roles_N: Texts | None
     where: str
     """What the file is called in a message; printable."""
-    row: Callable[[int], str]
-    """What a row is called; printable."""
+    numbers: Sequence[int]
+    """(N,) of the rows, as a person counts them in this kind of file."""
+
+    def row(self, place: int) -> str:
+        """What a row is called in a message; printable."""
+        return f"{self.where}, row {self.numbers[place]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,8 @@ class Given:
     """Names of the labels from 0; not safe to print."""
     cameras: tuple[str, ...]
     """The same; empty where the file names none."""
+    numbers: Sequence[int]
+    """(N,) of the rows."""
 
 
 def read_given(path: Path, *, market: bool, report: Report) -> Given:
@@ -95,7 +101,7 @@ def _given(table: Table, *, market: bool) -> Given:
     if not labels.matches().any():
         what = "another image of its identity" + (" by another camera" if cameras_N is not None else "")
         raise refused(table.where, f"no query has {what} in the gallery", "without one there is nothing to score")
-    return Given(table.embeddings_ND, labels, identities, cameras)
+    return Given(table.embeddings_ND, labels, identities, cameras, table.numbers)
 
 
 def _check_points(table: Table) -> None:

@@ -102,7 +102,7 @@ def _table(text: TextIO, where: str, report: Report) -> Table:
         texts.get("camera"),
         texts.get("role"),
         where,
-        lambda row: f"{where}, row {numbers[row]}",
+        numbers,
     )
 
 

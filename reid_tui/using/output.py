@@ -13,22 +13,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_new(files: Sequence[Path], endings: Sequence[str], *, force: bool) -> None:
+def check_new(files: Sequence[Path], endings: Sequence[str], *, force: bool, option: str = "-o") -> None:
     """Refuse files that cannot be, or that are there.
 
     Args:
-        files: the first one as a person named it with -o, and those that come with it.
+        files: the first one as a person named it, and those that come with it.
         endings: that it may have.
         force: whether files that are there may be replaced.
+        option: that named it.
 
     Raises:
         UsageError: another ending, no such folder, or a file is there already.
     """
     path = files[0]
     if path.suffix not in endings:
-        raise UsageError(f"-o must end in {', '.join(endings)}, not {printable(path.name)!r}")
+        raise UsageError(f"{option} must end in {', '.join(endings)}, not {printable(path.name)!r}")
     if not path.parent.is_dir():
-        raise UsageError(f"-o {printable(path, 400)}: there is no folder {printable(path.parent, 400)}; make it first")
+        raise UsageError(
+            f"{option} {printable(path, 400)}: there is no folder {printable(path.parent, 400)}; make it first"
+        )
     for file in files:
         if file.is_dir():
             raise UsageError(f"{printable(file, 400)} is a folder; name another file")

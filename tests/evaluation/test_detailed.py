@@ -10,6 +10,7 @@ import torch
 
 from reid_tui.evaluation.detailed import Mistake, detailed
 from reid_tui.evaluation.evaluate import measure
+from reid_tui.evaluation.fitting import fit_operating_points
 from reid_tui.evaluation.labels import Labels
 from reid_tui.evaluation.reranking import Reranking
 from reid_tui.evaluation.retrieval import query_scores, retrieval_scores
@@ -105,6 +106,14 @@ def test_little_to_say_is_no_error(identities: list[int]) -> None:
     assert len(found.roc.far_U) == 0 or len(identities) == 3
 
 
+def test_thresholds_are_fitted_to_the_same_images() -> None:
+    points, labels = clouds(40, 6)
+    found = detailed(points, labels, seed=0)
+    assert found.fitted == fit_operating_points(torch.from_numpy(points), labels, seed=0)
+    assert found.fitted is not None
+    assert found.fitted.threshold == pytest.approx(found.scores.threshold, rel=0.05)
+
+
 def test_what_is_done_is_told() -> None:
     told: list[str] = []
     detailed(*clouds(10, 4), seed=0, rerank=True, tell=told.append)
@@ -112,4 +121,5 @@ def test_what_is_done_is_told() -> None:
         "ranking the gallery",
         "looking for mistakes",
         "ranking again by mutual neighbours",
+        "fitting thresholds",
     ]
