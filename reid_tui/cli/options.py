@@ -381,7 +381,7 @@ Fps = Annotated[
     option(
         "fps",
         "N",
-        "Most repaints a second; auto is 10, and 4 over SSH. [auto]",
+        "Most repaints a second; auto is 4, and 2 over SSH. [auto]",
         SCREEN,
         _fps,
         autocompletion=words(_AUTO),

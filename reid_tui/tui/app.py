@@ -175,6 +175,10 @@ class _Showing(Host):
         """Whether the terminal went away, by a signal or with the process that the shell waits for."""
         return self._hangup.look() or (self._tether is not None and self._tether.torn)
 
+    def written(self) -> int:
+        """As the descriptors count."""
+        return self._descriptors.sent.total if self._descriptors else 0
+
     def picture_folder(self) -> Path:
         """The run's, once it has one."""
         return self._run or Path.cwd()

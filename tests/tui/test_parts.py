@@ -16,6 +16,7 @@ from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.notices import MOST, notice, notices
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.pause_key import PauseKey
+from reid_tui.tui.terminal.look import LOCAL_FPS
 from reid_tui.tui.terminal.title import terminal_title, title_sequence
 from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
 from reid_tui.tui.widgets.footer import hints
@@ -130,14 +131,33 @@ def test_pace_grows_with_cost() -> None:
     assert panel.due(4.0)
 
 
+def test_a_pace_is_slowed_down() -> None:
+    panel = Pace(0.5)
+    panel.drawn(0.0, 0.0, slower=4.0)
+    assert not panel.due(1.9)
+    assert panel.due(2.0)
+
+
 @pytest.mark.parametrize("fps", range(1, 61))
-def test_fewer_repaints_leave_every_widget_its_turn(fps: int) -> None:
-    rhythm, slowest = pace.rhythm(fps), pace.rhythm(1)
-    assert rhythm.numbers < rhythm.charts
-    assert slowest.numbers < 1
-    assert slowest.charts < 2
+def test_numbers_move_every_second_at_least_and_charts_half_as_often(fps: int) -> None:
+    rhythm = pace.rhythm(fps)
+    assert rhythm.charts == 2 * rhythm.numbers < 2
     assert pace.rhythm(max(fps - 1, 1)) >= rhythm
-    assert 2 / rhythm.numbers + 3 / rhythm.charts <= fps * rhythm.widgets
+
+
+def test_what_is_drawn_is_drawn_together() -> None:
+    rhythm = pace.rhythm(LOCAL_FPS)
+    numbers, charts = Pace(rhythm.numbers), Pace(rhythm.charts)
+    drawn: dict[str, list[float]] = {"numbers": [], "charts": []}
+    numbers.drawn(0.3, 0.0)  # somebody pressed a key
+    for now in (tick / LOCAL_FPS + 0.013 for tick in range(1, 20 * LOCAL_FPS)):
+        for name, pace_of in (("numbers", numbers), ("charts", charts)):
+            if pace_of.due(now):
+                drawn[name].append(now)
+                pace_of.drawn(now, 0.001)
+    assert len(drawn["numbers"]) == pytest.approx(40, abs=3)
+    assert len(drawn["charts"]) == pytest.approx(20, abs=2)
+    assert len(set(drawn["charts"]) - set(drawn["numbers"])) <= 1
 
 
 def test_toasts_are_few_and_the_last_of_a_kind() -> None:

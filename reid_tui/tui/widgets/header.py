@@ -53,22 +53,21 @@ class Header(Canvas):
         self._errors = DrawErrors("the header")
         self._drawn: tuple[object, RunState] | None = None
 
-    def update(self, frame: Frame, now: float, *, patient: bool) -> bool:
+    def update(self, frame: Frame, now: float) -> None:
         """Draw if something changed and the pace allows; the same contract as a panel's."""
         state, width = frame.state, self.size.width
         urgent = (state.badge, state.detail, state.ended, state.started, width)
         hurried = self._drawn is None or self._drawn[0] != urgent
-        if self._drawn == (urgent, state) or (not hurried and (patient or not self._pace.due(now))):
-            return False
+        if self._drawn == (urgent, state) or (not hurried and not self._pace.due(now)):
+            return
         self._drawn = (urgent, state)
-        self._pace.drawn(now, 0.0)
+        self._pace.drawn(now, 0.0, frame.slower)
         try:
             self.show([identity_line(state, width), progress_line(state, width)])
         except Exception as error:
             self.show([Content.styled(f" {self._errors.note(error)}", "$text-error")])
         else:
             self._errors.over()
-        return not hurried
 
 
 def identity_line(state: RunState, width: int) -> Content:

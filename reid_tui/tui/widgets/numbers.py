@@ -46,12 +46,12 @@ class NumbersPanel(Panel):
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """Any event may change a number, and so may the machine."""
-        return (frame.state, self._machine_rows(frame))
+        return (frame.state, self._machine_rows(frame), frame.cost)
 
     def draw(self, frame: Frame) -> None:
         """The rows, in as many columns as needed and as fit."""
         width, height = self.canvas.size
-        self.canvas.show(lines([*number_rows(frame.state), *self._machine_rows(frame)], width, height))
+        self.canvas.show(lines([*number_rows(frame.state), *self._machine_rows(frame), *frame.cost], width, height))
 
     def value(self, frame: Frame) -> str:
         """Of which step the scores are, of which split, and on how many images."""
