@@ -11,8 +11,8 @@ import pytest
 
 from reid_tui.training.event_json import from_json, to_json, to_line
 from reid_tui.training.events import Evaluated
-from tests.view.samples import started
 from tests.training.test_card import FITTED
+from tests.view.samples import started
 
 OLD: dict[str, Any] = {
     "event": "evaluated", "seq": 7, "time": 1.5, "step": 3, "epoch": 1, "split": "test", "images": 40, "rank1": 0.5,
