@@ -19,7 +19,6 @@ from reid_tui.cli.main import run as command_line
 from reid_tui.config import RunOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
-from reid_tui.data.pairs import EpochPairs
 from reid_tui.engine import run_training
 from reid_tui.runs.directory import locate_run
 from reid_tui.runs.log import read_events
@@ -28,7 +27,8 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests, weights_sha256
-from reid_tui.training.learner import Learner
+from reid_tui.training.steps.batches import Batch
+from reid_tui.training.steps.costs import Costs
 from tests.test_headless import lines_of, start_until_step, train
 from tests.training.small import divided_dataset
 
@@ -217,16 +217,16 @@ def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path:
 def test_steps_that_were_skipped_and_a_divergence_that_was_lived_through(
     tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, taken = Learner._cost, collections.Counter[Learner]()
+    whole, taken = Costs.of, collections.Counter[Costs]()
 
-    def sometimes_infinite(learner: Learner, pairs: EpochPairs, step: int) -> Any:
-        cost = whole(learner, pairs, step)
+    def sometimes_infinite(costs: Costs, batch: Batch, step: int) -> Any:
+        cost = whole(costs, batch, step)
         if not torch.is_grad_enabled():  # a look ahead is no step
             return cost
-        taken[learner] += 1
-        return cost._replace(loss=cost.loss * math.inf) if taken[learner] in (3, 10, 11, 12) else cost
+        taken[costs] += 1
+        return cost._replace(loss=cost.loss * math.inf) if taken[costs] in (3, 10, 11, 12) else cost
 
-    monkeypatch.setattr(Learner, "_cost", sometimes_infinite)
+    monkeypatch.setattr(Costs, "of", sometimes_infinite)
     go(tmp_path, {5: [cmd.SetMargin(1.5)], 12: [cmd.SetLearningRate(5e-4), cmd.Resume()]}, epochs=2)
     assert [event.step for event in told(tmp_path, "run", ev.Diverged)] == [12]
     assert told(tmp_path, "run", ev.Finished)
