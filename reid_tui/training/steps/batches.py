@@ -51,6 +51,8 @@ class Batches:
         self._augmentation = Augmentation(augment_kinds(parts.config.augment))
         self._alone_N = np.bincount(parts.identities_N)[parts.identities_N] == 1
         self._all_alike = parts.objective is None and parts.config.pairs == "batch"
+        self._pixels = torch.empty((0, *parts.images.shape), dtype=torch.uint8)
+        self._inputs = self._pixels.float()
 
     def of(self, pairs: EpochPairs, step: int) -> Batch:
         """The batch of a step; both halves in one, first images first."""
@@ -58,9 +60,19 @@ class Batches:
         index = np.concatenate([pairs.first_P, pairs.second_P])
         if self._all_alike:
             index = index[_first_times(index) | ~self._alone_N[index]]
-        images = to_input(parts.images.batch(index))
+        images = self._images(index)
         images = self._augmentation.augment(images, seed=parts.config.seed, step=step)
         return Batch(
             images,
             *(torch.from_numpy(part).to(parts.device) for part in (parts.identities_N[index], index, pairs.same_P)),
         )
+
+    def _images(self, index: IntArray) -> Tensor:
+        """As the network takes them."""
+        images = self._parts.images
+        if self._parts.device.type != "cpu":
+            return to_input(images.batch(index))
+        if len(index) > len(self._pixels):
+            self._pixels = torch.empty((len(index), *images.shape), dtype=torch.uint8)
+            self._inputs = torch.empty_like(self._pixels, dtype=torch.float32, memory_format=torch.channels_last)
+        return to_input(images.batch(index, self._pixels[: len(index)]), self._inputs[: len(index)])

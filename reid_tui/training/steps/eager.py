@@ -27,6 +27,7 @@ class EagerSteps:
         self._batches = Batches(parts)
         self._costs = Costs(parts)
         self._statistics = list(parts.network.buffers())
+        self._before = [buffer.clone() for buffer in self._statistics]
 
     def loss(self, pairs: EpochPairs, step: int) -> Tensor:
         """As `Steps`."""
@@ -39,12 +40,13 @@ class EagerSteps:
         """As `Steps`."""
         optimizer, average = self._parts.optimizer, self._parts.average
         optimizer.zero_grad(set_to_none=True)
-        before = [buffer.clone() for buffer in self._statistics]
+        if self._statistics:
+            torch._foreach_copy_(self._before, self._statistics)
         cost = self._cost(pairs, step)
         value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
         if not (math.isfinite(value) and self._differentiated(cost.loss)):
-            for buffer, old in zip(self._statistics, before, strict=True):
-                buffer.copy_(old)
+            if self._statistics:
+                torch._foreach_copy_(self._statistics, self._before)
             return StepResult(value, applied=False, teaching=teaching)
         optimizer.step()
         if average is not None:
