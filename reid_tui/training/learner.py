@@ -96,20 +96,20 @@ class Learner:
         self.average = WeightAverage(self.network, config.average_weights) if config.average_weights else None
         self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
         self._margin_value = config.margin
-        self._steps = build_steps(
-            Parts(
-                config=config,
-                device=device,
-                images=self._images,
-                identities_N=self.identities_N,
-                network=self.network,
-                objective=self.objective,
-                parameters=self._parameters,
-                optimizer=self.optimizer,
-                average=self.average,
-                margin=self._margin,
-            )
+        self.parts = Parts(
+            config=config,
+            device=device,
+            images=self._images,
+            identities_N=self.identities_N,
+            network=self.network,
+            objective=self.objective,
+            parameters=self._parameters,
+            optimizer=self.optimizer,
+            average=self.average,
+            margin=self._margin,
         )
+        """What a step works with."""
+        self._steps = build_steps(self.parts)
 
     @property
     def margin(self) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Costs:
-    """From a batch to its cost, in the run's precision."""
+    """From a batch to its cost, in the run's precision; call it, and differentiate, inside `computing_in` of that."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -32,10 +32,17 @@ class Costs:
             batch: on the device.
             step: of the run; decides what a miner draws.
         """
+        return self.of_points(self.points(batch), batch, step)
+
+    def points(self, batch: Batch) -> Tensor:
+        """(N, D) float32, where the network puts the images."""
+        with torch.autocast(self._parts.device.type, torch.bfloat16, enabled=self._autocast):
+            points_ND: Tensor = self._parts.network(batch.images_NCHW)
+        return points_ND.float()
+
+    def of_points(self, points_ND: Tensor, batch: Batch, step: int) -> Cost:
+        """What a batch costs whose images are there, in float32."""
         parts = self._parts
-        with torch.autocast(parts.device.type, torch.bfloat16, enabled=self._autocast):
-            points_ND = parts.network(batch.images_NCHW)
-        points_ND = points_ND.float()
         if parts.objective is not None:
             return Cost(*parts.objective(points_ND, batch.labels_N, batch.index_N, parts.margin, step))
         loss = LOSSES[parts.config.loss]

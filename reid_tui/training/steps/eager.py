@@ -10,6 +10,7 @@ import torch
 from reid_tui.training.steps.batches import Batches
 from reid_tui.training.steps.costs import Costs
 from reid_tui.training.steps.parts import StepResult
+from reid_tui.training.steps.precision import computing_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,13 +32,18 @@ class EagerSteps:
 
     def loss(self, pairs: EpochPairs, step: int) -> Tensor:
         """As `Steps`."""
-        return self._cost(pairs, step).loss
+        with computing_in(self._parts.config.precision):
+            return self._cost(pairs, step).loss
 
     def _cost(self, pairs: EpochPairs, step: int) -> Cost:
         return self._costs.of(self._batches.of(pairs, step), step)
 
     def take(self, pairs: EpochPairs, step: int) -> StepResult:
         """As `Steps`."""
+        with computing_in(self._parts.config.precision):
+            return self._take(pairs, step)
+
+    def _take(self, pairs: EpochPairs, step: int) -> StepResult:
         optimizer, average = self._parts.optimizer, self._parts.average
         optimizer.zero_grad(set_to_none=True)
         if self._statistics:
