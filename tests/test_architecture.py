@@ -27,7 +27,7 @@ ORDER = (
     ("learning", "data"),
     ("evaluation",),
     ("config", "console", "launch"),
-    ("signals",),
+    ("signals", "allocator"),
     ("files", "text"),
     ("errors",),
     ("__init__",),

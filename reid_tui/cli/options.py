@@ -197,7 +197,13 @@ Device = Annotated[
 ]
 Precision = Annotated[
     config.PrecisionName | None,
-    choice("precision", "NAME", "auto, fp32 or bf16 (forward pass only).", TRAINING, config.PRECISIONS),
+    choice(
+        "precision",
+        "NAME",
+        "fp32, bf16, bf16-mkldnn (in the CPU's kernels alone), auto: the fastest here that is right. [tutorial: fp32]",
+        TRAINING,
+        config.PRECISIONS,
+    ),
 ]
 Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TRAINING)]
 EvalEvery = Annotated[

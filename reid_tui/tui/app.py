@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.allocator import keep_freed_memory
 from reid_tui.errors import FAILURE
 from reid_tui.opening.place import check_place
 from reid_tui.runs.directory import RunDirectory
@@ -57,6 +58,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     Raises:
         RunError: the run to resume is not there, or none can be kept.
     """
+    keep_freed_memory()
     hangup = Hangup()
     hangup.watch()
     check_place(options)

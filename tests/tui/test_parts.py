@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -26,7 +27,7 @@ from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from tests.hostile import HOSTILE
-from tests.tui.rig import NAMES, Script
+from tests.tui.rig import CONFIG, NAMES, Script
 from tests.view.samples import evaluated, fitted
 
 
@@ -282,6 +283,12 @@ def test_header_keeps_what_matters_most() -> None:
     assert narrow.rstrip().endswith("TRAINING")
     assert "epoch 1/5" in progress_line(state_after(), 60).plain
     assert "ETA" in progress_line(state_after(), 80).plain
+
+
+def test_header_says_what_a_timed_precision_gains() -> None:
+    chosen = dataclasses.replace(CONFIG, precision="bf16", precision_gain=1.53, precision_why="because")
+    assert "  bf16 1.5x  " in identity_line(state_after(precision="bf16", config=chosen), 120).plain
+    assert "  fp32  " in identity_line(state_after(), 120).plain
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "歩行者🙂" * 60])

@@ -1,0 +1,15 @@
+"""How a step is taken. The trainer does not know in which way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reid_tui.training.steps.eager import EagerSteps
+
+if TYPE_CHECKING:
+    from reid_tui.training.steps.parts import Parts, Steps
+
+
+def build_steps(parts: Parts) -> Steps:
+    """The way that the device, the precision and the settings ask for."""
+    return EagerSteps(parts)
