@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,43 @@ def test_a_checkpoint_has_the_newest_fit_and_the_last_one_that_of_the_last_evalu
     assert (last.data, last.channels, last.identities) == ("tiny", 1, 6)
     saved = [event.step for event in rig.told(ev.CheckpointSaved)]
     assert saved == [8, 16, 18, 24], "that the last one got its thresholds later is no news"
+
+
+def test_the_last_evaluation_changes_no_tensor_of_the_last_checkpoint(
+    tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    """It moves the map's axes, which a run that goes on from there has not seen."""
+    rig = Rig(dataclasses.replace(tiny_config, embedding_dim=5), tiny, tmp_path)
+    before: list[bytes] = []
+    path = tmp_path / "checkpoints/step-00000024.safetensors"
+    rig.on[ev.PhaseChanged] = lambda event: before.append(path.read_bytes()) if path.exists() else None
+    rig.run()
+    assert len(before) > 2
+    assert {path.read_bytes(), *before} == {before[0]}
+    assert card(rig).fitted_step == 24
+
+
+def test_a_disk_that_does_not_take_the_last_thresholds_leaves_those_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rig.keeper, "save_card", full)
+    assert isinstance(rig.run(), ev.Finished)
+    (warned,) = rig.told(ev.Warned)
+    assert (warned.code, warned.message) == (
+        "save_failed",
+        "the checkpoint at step 24 keeps its older thresholds: No space left on device",
+    )
+    assert without_calibration(card(rig)) == rates(rig, 6)
+
+
+def test_thresholds_of_an_evaluation_after_the_save_reach_the_checkpoint_of_a_run_that_stops(rig: Rig) -> None:
+    rig.at[2] = lambda: [rig.inbox.put(c) for c in (cmd.Pause(), cmd.Save(), cmd.Evaluate())]
+    rig.on[ev.Evaluated] = lambda event: rig.inbox.put(cmd.Stop()) if event.step else None
+    rig.run()
+    assert card(rig).fitted_step == 2
 
 
 def test_before_the_first_evaluation_there_is_nothing_to_say(rig: Rig) -> None:
