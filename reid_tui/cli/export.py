@@ -50,4 +50,5 @@ def export(
         f"{printable(found.path, 1000)}: {found.size / 1e6:,.1f} MB{opset}, step {found.step} of {printable(found.run)}"
     )
     print(f"differs from the network by at most {found.difference:.1e} on {found.images} images ({found.source})")
+    print("carries no threshold" if found.threshold is None else f"carries the threshold {found.threshold:.4g}")
     return 0

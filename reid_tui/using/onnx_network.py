@@ -50,8 +50,8 @@ class OnnxNetwork:
             raise UsageError(
                 "exported networks need onnxruntime; install it with: pip install 'reid-tui[export]'"
             ) from error
-        onnxruntime.set_default_logger_severity(_FATAL)  # what is wrong comes as an exception too
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL  # what is wrong comes as an exception too
         options.intra_op_num_threads = _threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

@@ -95,6 +95,28 @@ def test_a_strangers_file_is_told_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_graph_that_fails_while_it_computes(
+    exported_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It takes pictures by sevens."""
+    model = onnx.load(exported_onnx)
+    last = next(node for node in model.graph.node if node.output[0] == "embeddings")
+    last.output[0] = "inner"
+    shape = onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [7, -1])
+    sevens = onnx.helper.make_node("Reshape", ["inner", "shape"], ["sevens"])
+    back = onnx.helper.make_tensor("back", onnx.TensorProto.INT64, [2], [-1, 64])
+    model.graph.initializer.extend([shape, back])
+    model.graph.node.extend([sevens, onnx.helper.make_node("Reshape", ["sevens", "back"], ["embeddings"])])
+    (tmp_path / "x.onnx").write_bytes(model.SerializeToString())
+    network = open_model(str(tmp_path / "x.onnx"), tmp_path)
+    images = np.zeros((7, 3, 64, 32), np.uint8)
+    assert network.embed_pixels(images).shape == (7, 64)
+    with pytest.raises(ReidTuiError, match="the exported network cannot be computed") as error:
+        network.embed_pixels(images[:1])
+    assert (error.value.exit_code, str(error.value).isprintable()) == (2, True)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("content", [b"", b"no network", bytes(1000)])
 def test_what_is_no_onnx(content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
