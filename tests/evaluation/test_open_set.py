@@ -107,6 +107,13 @@ def test_without_strangers_each_half_is_strange_to_the_other() -> None:
     assert (sides(labels, 1) != part).any()
 
 
+def test_distractors_are_in_both_galleries() -> None:
+    labels = Labels(np.concatenate((np.repeat(np.arange(60), 4), [DISTRACTOR] * 20, [JUNK] * 5)))
+    part = sides(labels, 0)
+    assert (part[:240] >= 0).all()
+    assert (part[240:] == NOBODY).all()
+
+
 def test_queries_without_a_match_are_strangers_where_they_are_enough() -> None:
     points, labels = clouds(150, 2, 1e-3)
     alone = np.ones(300, bool)

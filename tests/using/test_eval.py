@@ -179,6 +179,17 @@ def test_the_runs_own_data_is_known_by_any_spelling(own_run: Path, tmp_path: Pat
     assert not is_own("latest", runs, f"{tmp_path}/ann")
 
 
+def test_what_was_trained_on_is_said(own_run: Path, people: Path, capsys: Said) -> None:
+    config = json.loads((own_run / "config.json").read_text())
+    config["config"]["data"] = f"folder:{people}"
+    (own_run / "config.json").write_text(json.dumps(config))
+    argv = ["eval", str(own_run), "--data", str(people), "--camera-pattern", r"^(c\d)_", "--json"]
+    assert run(argv) == 0
+    told = capsys.readouterr()
+    assert "the network was trained on some of these pictures" in told.err
+    assert json.loads(told.out)["protocol"] == "leave-one-out, other cameras only"
+
+
 def test_data_of_nobody_known_is_refused(trained_run: Path, people: Path, tmp_path: Path, capsys: Said) -> None:
     for number, path in enumerate(sorted(people.rglob("*.png"))[:5]):
         (tmp_path / f"{number}.png").write_bytes(path.read_bytes())
