@@ -364,6 +364,18 @@ Replay = Annotated[
 RunArgument = typer.Argument(
     parser=named, autocompletion=complete_run, metavar="RUN", help="A run's folder, its name, or latest."
 )
+ModelArgument = typer.Argument(
+    parser=named, autocompletion=complete_run, metavar="RUN", help="A run's folder, its name, latest, or an .onnx file."
+)
+Far = Annotated[
+    float | None,
+    number(
+        "far", "X", "Use the threshold fitted for this rate of false acceptances, such as 0.01. [equal error]", OUTPUT
+    ),
+]
+Prior = Annotated[
+    float, number("prior", "P", "Share of same pairs among those you ask about; shifts the probability.", OUTPUT)
+]
 Fps = Annotated[
     int | None,
     option(

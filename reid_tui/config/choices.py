@@ -26,6 +26,7 @@ AugmentKind = Literal["flip", "crop", "affine", "jitter", "erase"]
 Precision = Literal["fp32", "bf16"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 GlyphsName = Literal["auto", "braille", "block", "ascii"]
+GroupingName = Literal["average", "dbscan"]
 HangupName = Literal["continue", "stop"]
 ColorName = Literal["auto", "truecolor", "256", "16", "none"]
 JsonScalar = str | int | float | bool | None
@@ -46,6 +47,7 @@ NAMED_AUGMENTS: Final[dict[str, tuple[str, ...]]] = {
 }
 PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
+GROUPINGS: Final = get_args(GroupingName)
 HANGUPS: Final = get_args(HangupName)
 COLORS: Final = get_args(ColorName)
 THEMES: Final = (

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from reid_tui.evaluation.labels import Labels
+
+    Distances = Callable[[Tensor, Tensor], Tensor]
+    """(Q, G) float32 >= 0 of two lists of places: queries, and images of the gallery."""
 
 MAX_BYTES: Final = 256 * 2**20
 BYTES_PER_IMAGE: Final = 12
@@ -64,8 +67,9 @@ def ranked_hits(
     queries: NDArray[np.int64],
     chunk: int,
     go_on: Callable[[], None] = lambda: None,
+    distances: Distances | None = None,
 ) -> Iterator[Hits]:
-    """Rank the gallery by Euclidean distance to each query, nearest first, and give the ranks of its matches.
+    """Rank the gallery by its distance to each query, nearest first, and give the ranks of its matches.
 
     At one distance those that do not match rank first, so that neither the gallery's order nor a collapsed network
     flatters. Distances that float32 cannot tell apart, below 1e-22 and above 1e19, are one distance.
@@ -76,9 +80,30 @@ def ranked_hits(
         queries: places of the images that ask.
         chunk: queries at a time.
         go_on: called before each part of the work; what it raises ends it.
+        distances: between places, on the embeddings' device; None: Euclidean ones of the embeddings.
 
     Yields:
         The hits of one chunk after the other.
+    """
+    for _, keys_QG in ranking_keys(embeddings_ND, labels, queries, chunk, go_on, distances):
+        hits = _found(keys_QG, go_on)
+        del keys_QG  # before the next ones are made
+        yield hits
+
+
+def ranking_keys(
+    embeddings_ND: Tensor,
+    labels: Labels,
+    queries: NDArray[np.int64],
+    chunk: int,
+    go_on: Callable[[], None] = lambda: None,
+    distances: Distances | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same before anything is sorted.
+
+    Yields:
+        The queries of a chunk, (Q,) places, and (Q, G) int32 keys of the gallery, whose memory is the caller's: the
+        larger, the later an image ranks; odd for a match; `LAST` for an image that is left out.
     """
     device = embeddings_ND.device
     identities_N = torch.tensor(labels.identities_N, device=device)
@@ -87,18 +112,27 @@ def ranked_hits(
     place_N = torch.full_like(identities_N, -1)
     place_N[gallery_G] = torch.arange(len(gallery_G), device=device)
     for rows_Q in torch.split(torch.from_numpy(queries).to(device), chunk):
-        keys_QG = _keys(
-            _distances(embeddings_ND, rows_Q, gallery_G, go_on),
-            identities_N[rows_Q, None] == identities_N[gallery_G],
-            None if cameras_N is None else cameras_N[rows_Q, None] == cameras_N[gallery_G],
-            place_N[rows_Q],
+        go_on()
+        yield (
+            rows_Q,
+            _keys(
+                _euclidean(embeddings_ND, rows_Q, gallery_G, go_on)
+                if distances is None
+                else distances(rows_Q, gallery_G),
+                identities_N[rows_Q, None] == identities_N[gallery_G],
+                None if cameras_N is None else cameras_N[rows_Q, None] == cameras_N[gallery_G],
+                place_N[rows_Q],
+            ),
         )
-        hits = _found(keys_QG, go_on)
-        del keys_QG
-        yield hits
 
 
-def _distances(embeddings_ND: Tensor, rows_Q: Tensor, gallery_G: Tensor, go_on: Callable[[], None]) -> Tensor:
+def distances_of(keys: NDArray[np.int32]) -> NDArray[np.float32]:
+    """What distances were put into keys of `ranking_keys`; infinite where an image is left out."""
+    bits = (keys ^ np.int32(LOWEST)).view(np.uint32) >> 1
+    return np.where(keys == LAST, np.float32(np.inf), bits.view(np.float32))
+
+
+def _euclidean(embeddings_ND: Tensor, rows_Q: Tensor, gallery_G: Tensor, go_on: Callable[[], None]) -> Tensor:
     """(Q, G). Each is computed by itself: it depends on its two images only, and is 0 where they are equal."""
     distances_QG = embeddings_ND.new_empty(len(rows_Q), len(gallery_G))
     queries_QD = embeddings_ND[rows_Q]

@@ -20,6 +20,7 @@ from reid_tui import __version__
 from reid_tui.errors import CheckpointError
 from reid_tui.files import write_whole
 from reid_tui.text import printable
+from reid_tui.training.card import ModelCard, card_json
 from reid_tui.training.manifest import SCHEMA, Manifest, TrainingState, encode, read_manifest
 from reid_tui.training.saved import LARGEST, complete, in_order, manifests, named, rank, step_of, verified
 
@@ -74,6 +75,7 @@ def save_checkpoint(
     config: RunConfig,
     data_fingerprint: str,
     reason: str,
+    card: ModelCard | None = None,
 ) -> Path:
     """Write a checkpoint, durable on return.
 
@@ -87,6 +89,7 @@ def save_checkpoint(
         config: of the run.
         data_fingerprint: of the data set.
         reason: why it is saved; "asked" is kept for ever.
+        card: what the network needs to be used.
 
     Returns:
         The safetensors file.
@@ -113,6 +116,7 @@ def save_checkpoint(
         "state": asdict(state),
         "config": config.to_json(),
         "data_fingerprint": data_fingerprint,
+        "card": None if card is None else card_json(card),
         "versions": versions(),
     }
     if before is None:

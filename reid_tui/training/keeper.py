@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reid_tui.config import RunConfig
+    from reid_tui.training.card import ModelCard
     from reid_tui.training.scoring import Picture
 
 LOGGER = logging.getLogger("reid_tui")
@@ -60,7 +61,7 @@ class Keeper:
         self._moments = sorted(int(match[1]) for match in found if match)
         """Steps of the snapshots on disk."""
 
-    def save(self, tensors: dict[str, Tensor], state: TrainingState, reason: str) -> str:
+    def save(self, tensors: dict[str, Tensor], state: TrainingState, reason: str, card: ModelCard | None = None) -> str:
         """Write a checkpoint and remove those that need not be kept.
 
         Raises:
@@ -68,7 +69,7 @@ class Keeper:
             CheckpointError: what a divergence left would take the place of a good one.
         """
         self._go_home()
-        path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason)
+        path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason, card)
         try:
             prune(self._checkpoints, state.step)
         except OSError as error:  # the checkpoint is there; the next save tries again

@@ -29,8 +29,7 @@ from reid_tui.learning.networks import build_network, to_input
 from reid_tui.learning.objectives import build_objective
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
 from reid_tui.learning.rotations import check_square, rotated_labels
-from reid_tui.learning.weights import take_weights
-from reid_tui.text import printable
+from reid_tui.learning.weights import NETWORK, fitting, take_weights
 from reid_tui.training.placed import PlacedImages
 
 if TYPE_CHECKING:
@@ -40,9 +39,8 @@ if TYPE_CHECKING:
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import ImageSet, IntArray
 
-NETWORK = "network."
 OBJECTIVE = "loss."
-"""Beginnings of the names of tensors in a checkpoint."""
+"""Beginning of the names of the loss's tensors in a checkpoint."""
 
 
 def _first_times(index: IntArray) -> NDArray[np.bool_]:
@@ -301,32 +299,13 @@ class Learner:
         Raises:
             CheckpointError: names or shapes are those of another network.
         """
-        weights = _fitting(self.network, tensors, NETWORK)
-        losses = {} if self.objective is None else _fitting(self.objective, tensors, OBJECTIVE)
+        weights = fitting(self.network, tensors, NETWORK)
+        losses = {} if self.objective is None else fitting(self.objective, tensors, OBJECTIVE)
         if self.average is not None:
-            _fitting(self.average.network, tensors, AVERAGE)
+            fitting(self.average.network, tensors, AVERAGE)
         load_state(self._config.optimizer, self.optimizer, self._parameters, tensors)
         self.network.load_state_dict(weights)
         if self.average is not None:
             self.average.restore(tensors)
         if self.objective is not None:
             self.objective.load_state_dict(losses)
-
-
-def _fitting(module: nn.Module, tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
-    """A module's tensors out of a checkpoint's."""
-    given = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-    mine = module.state_dict()
-    for name in sorted(mine.keys() | given.keys()):
-        here = tuple(mine[name].shape) if name in mine else "no such tensor"
-        there = tuple(given[name].shape) if name in given else "no such tensor"
-        if here != there:
-            raise CheckpointError(
-                f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; "
-                "resume with the run's own --model, --embedding-dim and --data"
-            )
-        if given[name].dtype != mine[name].dtype:
-            raise CheckpointError(
-                f"the checkpoint is damaged: {name} is {given[name].dtype} there and {mine[name].dtype} here"
-            )
-    return given

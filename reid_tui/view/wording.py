@@ -105,7 +105,8 @@ def scores_text(event: Evaluated) -> str:
     """The scores in the order in which the panel shows them, and what they are of."""
     return (
         f"{event.split}: rank-1 {fixed(event.rank1, 3)}  mAP {fixed(event.map, 3)}  AUC {fixed(event.auc, 3)}"
-        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}  on {scored_on(event)}"
+        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}"
+        f"{f'  threshold {fixed(event.fitted.threshold, 3)}' if event.fitted else ''}  on {scored_on(event)}"
     )
 
 

@@ -24,7 +24,7 @@ _EDGE: Final = 12
 """Cells of the lower edge that its corners and the word for what is counted take."""
 COLUMN: Final = 25
 """Cells that a column of rows needs."""
-_DISPENSABLE: Final = ("pairs/s", "skipped", "pairs seen", "memory", "learning rate")
+_DISPENSABLE: Final = ("FAR / FRR", "pairs/s", "skipped", "pairs seen", "memory", "learning rate")
 """What goes first where there are too few rows; the header or other rows tell most of it too."""
 _GROUPS: Final = ("rank-1", "steps")
 """Rows before which a blank one stands where there is room."""
