@@ -70,6 +70,7 @@ from reid_tui.config.options import (
     check_one_beginning,
 )
 from reid_tui.config.presets import (
+    BEST,
     FAST,
     FILES_SEEN,
     MOST_EPOCHS,
@@ -83,6 +84,7 @@ from reid_tui.config.presets import (
 
 __all__ = [
     "AUGMENTS",
+    "BEST",
     "COLORS",
     "FAST",
     "FEW_IDENTITIES",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-PresetName = Literal["tutorial", "fast"]
+PresetName = Literal["tutorial", "fast", "best"]
 ModelName = Literal["tutorial", "bn", "small"]
 LossName = Literal[
     "contrastive",
