@@ -100,12 +100,12 @@ class _Split:
         some = (images.identities[sample] >= 0).any()
         return cls(name, images, sample if some else np.flatnonzero(images.identities >= 0)[:count])
 
-    def all(self) -> IntArray:
-        """(N,) places of all images, where none has a role those that a smaller sample takes first."""
-        labels = self.images.labels
-        if labels.roles_N is None:
-            return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
-        return np.arange(len(labels))
+
+def all_places(labels: Labels) -> IntArray:
+    """(N,) places of all images, where none has a role those that a smaller sample takes first."""
+    if labels.roles_N is None:
+        return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
+    return np.arange(len(labels))
 
 
 class Scorer:
@@ -178,7 +178,7 @@ class Scorer:
         """
 
         def measured(split: _Split) -> _Measured | None:
-            index = split.all() if everything else split.sample
+            index = all_places(split.images.labels) if everything else split.sample
             reported = everything and split.name != VALIDATION
             return self._measured(network, split, index, margin, intervals=reported, go_on=go_on)
 

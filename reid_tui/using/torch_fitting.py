@@ -12,7 +12,7 @@ from reid_tui.errors import CheckpointError, DataError, RunError
 from reid_tui.evaluation.fitting import fit_operating_points
 from reid_tui.opening.same import check_same_data
 from reid_tui.text import printable
-from reid_tui.training.scoring import EVALUATION_SEED
+from reid_tui.training.scoring import EVALUATION_SEED, all_places
 from reid_tui.using.model import BATCH
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ def fit(model: Model, report: Report) -> Fitted:
         images = model.dataset(report).test
     except RunError as error:
         raise RunError(f"{printable(model.name)} has no threshold, and none can be fitted: {error}") from error
-    rows = np.arange(len(images))
+    rows = all_places(images.labels)
     points_ND = np.empty((len(images), model.card.embedding_dim), dtype=np.float32)
     for start in range(0, len(images), BATCH):
         report("fitting thresholds", start, len(images))
         part = rows[start : start + BATCH]
-        points_ND[part] = model.embed_pixels(images.take(part))
-    fitted = fit_operating_points(torch.from_numpy(points_ND), images.labels, seed=EVALUATION_SEED)
+        points_ND[start : start + BATCH] = model.embed_pixels(images.take(part))
+    labels = images.labels.of(rows)
+    fitted = fit_operating_points(torch.from_numpy(points_ND), labels, seed=EVALUATION_SEED)
     if fitted is None:
         raise RunError(f"{printable(model.name)} has no threshold: its test images form no pairs; test on more of them")
     return fitted
