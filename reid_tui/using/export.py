@@ -171,17 +171,20 @@ def _gathered(model: Model, report: Report) -> tuple[ModelCard, UInt8Array, str,
         note.append(f"no threshold travels along: {error}")
     try:
         dataset = model.dataset(report)
-        rows = np.linspace(0, len(dataset.test) - 1, min(CHECKED, len(dataset.test))).astype(np.int64)
-        return card, dataset.test.take(rows), dataset.name, note
     except ReidTuiError as error:
         note.append(f"checked on generated images: {error}")
-    return card, _generated(card), "generated", note
+        return card, _generated(card, CHECKED), "generated", note
+    count = len(dataset.test)
+    own = dataset.test.take(np.linspace(0, count - 1, min(CHECKED, count)).astype(np.int64))
+    if count >= CHECKED:
+        return card, own, dataset.name, note
+    return card, np.concatenate([own, _generated(card, CHECKED - count)]), f"{dataset.name} and generated", note
 
 
-def _generated(card: ModelCard) -> UInt8Array:
+def _generated(card: ModelCard, count: int) -> UInt8Array:
     """Blotches of all sizes, the same each time."""
     rng = np.random.default_rng(0)
-    sides = rng.integers(1, 33, size=(CHECKED, 2))
+    sides = rng.integers(1, 33, size=(count, 2))
     return np.stack([fitted_pixels(rng.integers(0, 256, (*side, 3), dtype=np.uint8), card) for side in sides])
 
 
