@@ -155,6 +155,19 @@ def test_without_its_data_a_run_is_checked_on_generated_images(
     assert found.threshold is not None
 
 
+def test_a_network_that_a_format_cannot_hold(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operation\nin a long text\x1b[2J")
+
+    monkeypatch.setattr("torch.export.export", unknown)
+    with pytest.raises(ReidTuiError, match=r"cannot be exported so: no such operation.*; take another format") as error:
+        export(str(trained_run), tmp_path / "m.pt2", tmp_path)
+    assert (error.value.exit_code, str(error.value).isprintable()) == (1, True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_few_images_are_filled_up_with_generated_ones(
     own_run: Path, pedestrians: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
