@@ -12,7 +12,7 @@ import numpy as np
 
 from reid_tui.errors import CheckpointError
 from reid_tui.files import write_whole
-from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_checkpoint
+from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_card, save_checkpoint
 from reid_tui.training.saved import good, named
 
 if TYPE_CHECKING:
@@ -76,9 +76,19 @@ class Keeper:
             LOGGER.warning("an old checkpoint could not be removed: %s", error)
         return f"{self._checkpoints.name}/{path.name}"
 
+    def save_card(self, step: int, card: ModelCard) -> None:
+        """Give the checkpoint of this step another card.
+
+        Raises:
+            OSError: the disk did not take it; it has its old one.
+            CheckpointError: its manifest cannot be read.
+        """
+        self._go_home()
+        save_card(self._path_of(step), card)
+
     def holds(self, step: int) -> bool:
         """Whether a checkpoint of this step is there; it may have been removed."""
-        return (self._checkpoints / f"step-{step:08d}.json").is_file()
+        return self._path_of(step).is_file()
 
     def newest(self) -> str:
         """The newest good checkpoint, by its manifest; empty where there is none."""
@@ -93,7 +103,7 @@ class Keeper:
         steps = [manifest.state.step for manifest in good(self._checkpoints)]
         if step not in steps:
             raise CheckpointError(f"no good checkpoint of step {step}; {named(steps)}")
-        return load_checkpoint(self._checkpoints / f"step-{step:08d}.json")
+        return load_checkpoint(self._path_of(step))
 
     def snapshot(self, step: int, picture: Picture) -> str:
         """Keep a picture of the map: npz with `points` (N, 2) float32 and `identities` (N,) int64.
@@ -112,6 +122,9 @@ class Keeper:
         if step not in self._moments:
             bisect.insort(self._moments, step)
         return f"{self._embeddings.name}/{path.name}"
+
+    def _path_of(self, step: int) -> Path:
+        return self._checkpoints / f"step-{step:08d}.json"
 
     def _go_home(self) -> None:
         if self._home is not None:

@@ -149,7 +149,7 @@ def encode(value: dict[str, Any]) -> bytes:
     return json.dumps({**value, _DIGEST: _digest(value)}, indent=2).encode() + b"\n"
 
 
-def _decode(content: bytes) -> dict[str, Any]:
+def decode(content: bytes) -> dict[str, Any]:
     """What `encode` was given; a manifest without a digest is an older one.
 
     Raises:
@@ -174,7 +174,7 @@ def read_manifest(path: Path) -> Manifest:
         CheckpointError: missing, too large, no JSON, or not of this schema.
     """
     try:
-        value = _decode(read_regular(path, LARGEST_MANIFEST))
+        value = decode(read_regular(path, LARGEST_MANIFEST))
         manifest = _manifest(value)
         if (before := value.get("replaces")) is not None:
             manifest = replace(manifest, replaces=_manifest(before))

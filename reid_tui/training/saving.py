@@ -37,7 +37,8 @@ class Saving:
         self._scorer = scorer
         self._emit = emit
         self._card = card
-        self._saved: tuple[int, float, float, ModelCard] | None = None
+        self._saved: tuple[int, float, float] | None = None
+        self._saved_card = card
         self._again: tuple[float, str, str] | None = None
 
     def save(self, state: TrainingState, reason: str, then: str) -> bool:
@@ -61,16 +62,25 @@ class Saving:
             self._warn(state.step, "not_saved", f"is not saved: {error}")
         else:
             seconds = time.perf_counter() - before
-            saved = CheckpointSaved(step=state.step, path=path, seconds=seconds, reason=reason, good=state.sound)
-            if reason != "finished" or not self._saved or self._saved[:3] != (state.step, state.margin, state.lr):
-                self._emit(saved)  # else it is there, and only gets the thresholds of the last evaluation
-        self._saved = state.step, state.margin, state.lr, self._card
+            self._emit(CheckpointSaved(step=state.step, path=path, seconds=seconds, reason=reason, good=state.sound))
+        self._saved, self._saved_card = (state.step, state.margin, state.lr), self._card
         self._again = None
         return True
 
     def take_fit(self, fitted: Fitted | None, step: int | None) -> None:
         """What is saved from here on carries these thresholds, of the weights of that step."""
         self._card = replace(self._card, fitted=fitted, fitted_step=step)
+
+    def save_fit(self, step: int) -> None:
+        """Give the checkpoint of this step the newest thresholds; its tensors stay as they were saved."""
+        if self._card == self._saved_card:
+            return
+        try:
+            self._keeper.save_card(step, self._card)
+        except (OSError, CheckpointError) as error:
+            self._warn(step, "save_failed", f"keeps its older thresholds: {why(error)}")
+        else:
+            self._saved_card = self._card
 
     def earlier(self, step: int, config: RunConfig) -> tuple[TrainingState, dict[str, Tensor], ModelCard | None]:
         """What the good checkpoint of a step holds; for step 0 the run's beginning, of which there need be none.
@@ -87,8 +97,8 @@ class Saving:
         return checkpoint.manifest.state, checkpoint.tensors, checkpoint.manifest.card
 
     def holds(self, step: int, margin: float, lr: float) -> bool:
-        """Whether the checkpoint saved last is of this step, with these values and the newest fit, and is there."""
-        return self._saved == (step, margin, lr, self._card) and self._keeper.holds(step)
+        """Whether the checkpoint saved last is of this step and with these values, and is there."""
+        return self._saved == (step, margin, lr) and self._keeper.holds(step)
 
     def again_in(self) -> float | None:
         """Seconds until a failed save is due again, None where none failed."""

@@ -318,7 +318,10 @@ class Trainer:
             self.save(reason)
 
     def _save_last(self, reason: str, then: str) -> bool:
-        return self._saving.holds(self._step, self._learner.margin, self._learner.lr) or self.save(reason, then)
+        if not self._saving.holds(self._step, self._learner.margin, self._learner.lr):
+            return self.save(reason, then)
+        self._saving.save_fit(self._step)
+        return True
 
     # Going back.
 

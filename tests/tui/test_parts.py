@@ -25,7 +25,7 @@ from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from tests.hostile import HOSTILE
 from tests.tui.rig import NAMES, Script
-from tests.view.samples import evaluated
+from tests.view.samples import evaluated, fitted
 
 
 def state_after(*, steps: int = 40, **start: object) -> RunState:
@@ -211,12 +211,17 @@ def test_every_toast_is_one_harmless_line(text: str) -> None:
 
 def test_scores_of_every_split_have_their_row_at_80x24() -> None:
     told = [
-        evaluated(40 + n, split=split, map=0.5 + n / 10) for n in (0, 1) for split in ("validation", "seen", "unseen")
+        evaluated(40 + n, split=split, map=0.5 + n / 10, fitted=fitted() if split == "unseen" else None)
+        for n in (0, 1)
+        for split in ("validation", "seen", "unseen")
     ]
     rows = [*number_rows(fold(state_after(), told)), NumberRow("CPU", "10 %"), NumberRow("memory", "300 MB")]
     text = [part.plain.split() for part in lines(rows, 27, 19)]
     assert len([words for words in text if words]) == len(rows)
     assert ["rank-1", "seen", "0.800"] in text
+    assert ["threshold", "0.612"] in text
+    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] in text
+    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] not in [part.plain.split() for part in lines(rows, 27, 18)]
     assert ["mAP", "seen", "0.600", "+0.100"] in text
     assert ["mAP", "valid.", "0.600", "+0.100"] in text
     starts = {part.plain.index("0.") for part in lines(rows, 27, 19) if part.plain.startswith(("rank", "mAP"))}
