@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from reid_tui.bench.cost import measure_cost
+from reid_tui.bench.embedding import measure_embedding
 from reid_tui.bench.memory import measure_memory
 from reid_tui.bench.pictures import measure_pictures
 from reid_tui.bench.processes import (
@@ -182,6 +183,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "memory": measure_memory,
     "viewer": measure_viewer,
     "pictures": measure_pictures,
+    "embedding": measure_embedding,
 }
 
 

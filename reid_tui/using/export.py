@@ -7,7 +7,7 @@ import importlib.util
 import json
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from reid_tui.data.catalog import Report
     from reid_tui.data.dataset import UInt8Array
     from reid_tui.training.card import ModelCard
-    from reid_tui.using.model import Model
+    from reid_tui.using.model import FloatArray, Model
+    from reid_tui.using.torch_export import Format
     from reid_tui.using.torch_network import TorchNetwork
 
 ENDINGS: Final = (".onnx", ".safetensors", ".pt2")
@@ -103,20 +104,8 @@ def export(run: str, target: Path, runs_dir: Path, *, force: bool = False, repor
     if not isinstance(model.network, TorchNetwork):
         raise UsageError(f"{printable(run, 400)} is exported already; name a run")
     card, images_NCHW, source, note = _gathered(model, report)
-    report(f"exporting {target.name}")
-    module, (write, read) = model.network.module, FORMATS[target.suffix]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporters' remarks are for those who write networks
-            content = write(module, card, _told(model, model.network, card))
-            points_ND = read(content, module)(images_NCHW)
-    except ReidTuiError:
-        raise
-    except Exception as error:  # what a network cannot be exported for comes in many ways
-        said = printable(error, 300)
-        raise ReidTuiError(
-            f"{printable(model.name)} cannot be exported as {target.suffix}: {said}; take another format"
-        ) from error
+    report(f"writing and checking {target.name}")
+    content, points_ND = _written(model, model.network, card, images_NCHW, FORMATS[target.suffix])
     difference = _checked(points_ND, model.embed_pixels(images_NCHW), target)
     check_target(target, force=force)
     try:
@@ -139,7 +128,27 @@ def export(run: str, target: Path, runs_dir: Path, *, force: bool = False, repor
     )
 
 
-def _checked(points_ND: Any, expected_ND: Any, target: Path) -> float:  # noqa: ANN401
+def _written(
+    model: Model, network: TorchNetwork, card: ModelCard, images_NCHW: UInt8Array, form: Format
+) -> tuple[bytes, FloatArray]:
+    """A file's content, and the (N, D) that somebody computes with it who has nothing else.
+
+    Raises:
+        ReidTuiError: there is no such content.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporters' remarks are for those who write networks
+            content = form.write(network.module, card, _told(model, network, card))
+            return content, form.read(content, network.module)(images_NCHW)
+    except ReidTuiError:
+        raise
+    except Exception as error:  # what a network cannot be exported for comes in many ways
+        said = printable(error, 300)
+        raise ReidTuiError(f"{printable(model.name)} cannot be exported so: {said}; take another format") from error
+
+
+def _checked(points_ND: FloatArray, expected_ND: FloatArray, target: Path) -> float:
     """The largest difference.
 
     Raises:
@@ -171,17 +180,20 @@ def _gathered(model: Model, report: Report) -> tuple[ModelCard, UInt8Array, str,
         note.append(f"no threshold travels along: {error}")
     try:
         dataset = model.dataset(report)
-        rows = np.linspace(0, len(dataset.test) - 1, min(CHECKED, len(dataset.test))).astype(np.int64)
-        return card, dataset.test.take(rows), dataset.name, note
     except ReidTuiError as error:
         note.append(f"checked on generated images: {error}")
-    return card, _generated(card), "generated", note
+        return card, _generated(card, CHECKED), "generated", note
+    count = len(dataset.test)
+    own = dataset.test.take(np.linspace(0, count - 1, min(CHECKED, count)).astype(np.int64))
+    if count >= CHECKED:
+        return card, own, dataset.name, note
+    return card, np.concatenate([own, _generated(card, CHECKED - count)]), f"{dataset.name} and generated", note
 
 
-def _generated(card: ModelCard) -> UInt8Array:
+def _generated(card: ModelCard, count: int) -> UInt8Array:
     """Blotches of all sizes, the same each time."""
     rng = np.random.default_rng(0)
-    sides = rng.integers(1, 33, size=(CHECKED, 2))
+    sides = rng.integers(1, 33, size=(count, 2))
     return np.stack([fitted_pixels(rng.integers(0, 256, (*side, 3), dtype=np.uint8), card) for side in sides])
 
 

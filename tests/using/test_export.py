@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from reid_tui.cli.main import run as command
 from reid_tui.config import NetworkOptions
 from reid_tui.data import catalog
-from reid_tui.data.dataset import Dataset
+from reid_tui.data.dataset import Dataset, ImageSet
 from reid_tui.errors import CheckpointError, ReidTuiError, UsageError
 from reid_tui.learning.networks import build_network, to_input
 from reid_tui.training.card import card_from
@@ -152,6 +153,28 @@ def test_without_its_data_a_run_is_checked_on_generated_images(
     assert (found.source, found.images) == ("generated", exporting.CHECKED)
     assert any(line.startswith("checked on generated images: the data of the run cannot be had") for line in found.note)
     assert found.threshold is not None
+
+
+def test_a_network_that_a_format_cannot_hold(
+    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operation\nin a long text\x1b[2J")
+
+    monkeypatch.setattr("torch.export.export", unknown)
+    with pytest.raises(ReidTuiError, match=r"cannot be exported so: no such operation.*; take another format") as error:
+        export(str(trained_run), tmp_path / "m.pt2", tmp_path)
+    assert (error.value.exit_code, str(error.value).isprintable()) == (1, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_few_images_are_filled_up_with_generated_ones(
+    own_run: Path, pedestrians: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = dataclasses.replace(pedestrians, test=ImageSet(pedestrians.test.images[:7], pedestrians.test.identities[:7]))
+    monkeypatch.setitem(catalog.LOADERS, "pedestrians", lambda _: few)
+    found = export(str(own_run), tmp_path / "m.safetensors", tmp_path)
+    assert (found.source, found.images, found.note) == ("pedestrians and generated", 100, ())
 
 
 def _changed(*_: object) -> None:
