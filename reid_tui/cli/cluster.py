@@ -7,37 +7,29 @@ from typing import Annotated
 import typer
 
 from reid_tui.cli import options as opt
-from reid_tui.cli.trained import about, opened, pictures_argument, print_object, tell
+from reid_tui.cli.trained import Force, about, opened, out_option, pictures_argument, print_object, tell
 from reid_tui.config import GROUPINGS, DataOptions, GroupingName
 
 _METHODS_HELP = "average: by the mean distance of groups; dbscan: by steps from picture to picture, also of very many."
+_Far = Annotated[
+    float | None,
+    opt.number(
+        "far",
+        "X",
+        "Use the threshold fitted for this rate of false acceptances. [average: 0.01; dbscan: the lowest]",
+        opt.OUTPUT,
+    ),
+]
 
 
 def cluster(
     context: typer.Context,
     run: Annotated[str, opt.ModelArgument],
     folder: Annotated[str, pictures_argument("FOLDER", "A folder of pictures, or a data set; labels are not used.")],
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            metavar="FILE",
-            help="A .csv with the columns path and identity, as csv: reads it.",
-            parser=lambda text: opt.expanded(text, "-o"),
-            rich_help_panel=opt.OUTPUT,
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.", rich_help_panel=opt.OUTPUT)] = False,
+    out: Annotated[str | None, out_option("A .csv with the columns path and identity, as csv: reads it.")] = None,
+    force: Force = False,
     method: Annotated[GroupingName, opt.choice("method", "NAME", _METHODS_HELP, opt.OUTPUT, GROUPINGS)] = "average",
-    far: Annotated[
-        float | None,
-        opt.number(
-            "far",
-            "X",
-            "Use the threshold fitted for this rate of false acceptances. [average: 0.01; dbscan: the lowest]",
-            opt.OUTPUT,
-        ),
-    ] = None,
+    far: _Far = None,
     data_dir: opt.DataDir = None,
     device: opt.Device = "auto",
     runs_dir: opt.RunsDir = "runs",
@@ -57,7 +49,7 @@ def cluster(
     from reid_tui.using.comparing import judge
     from reid_tui.using.gallery import open_gallery
     from reid_tui.using.grouping import Groups, print_on
-    from reid_tui.using.output import check_new, write_new
+    from reid_tui.using.output import check_new
 
     if out is not None:
         check_new([Path(out)], [".csv"], force=force)
@@ -71,10 +63,7 @@ def cluster(
     found = Groups(model, chosen, method, gallery, groups)
     tell((*about(model), *gallery.notes))
     if out is not None:
-        content, left_out = found.as_csv()
-        write_new(Path(out), content)
-        if left_out:
-            tell([f"{left_out:,} pictures have names that are no text, and are not in {out}"])
+        tell(found.write(Path(out)))
     if as_json:
         print_object(found.as_object())
     else:

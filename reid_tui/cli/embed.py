@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from reid_tui.cli import options as opt
-from reid_tui.cli.trained import opened, pictures_argument, print_object, tell
+from reid_tui.cli.trained import Force, opened, out_option, pictures_argument, print_object, tell
 from reid_tui.config import DataOptions
 
 
@@ -14,17 +14,8 @@ def embed(
     context: typer.Context,
     run: Annotated[str, opt.ModelArgument],
     spec: Annotated[str, pictures_argument("SPEC", "A folder of pictures, labelled or not, or a data set.")],
-    out: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            metavar="FILE",
-            help="An .npz, .csv or .tsv file.",
-            parser=lambda text: opt.expanded(text, "-o"),
-            rich_help_panel=opt.OUTPUT,
-        ),
-    ],
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.", rich_help_panel=opt.OUTPUT)] = False,
+    out: Annotated[str, out_option("An .npz, .csv or .tsv file.")],
+    force: Force = False,
     data_dir: opt.DataDir = None,
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
@@ -57,20 +48,10 @@ def embed(
         report("writing the file")
         embedding_files.write(Path(out), gallery, model.card)
     tell((*model.note, *gallery.notes))
-    pictures = gallery.pictures
-    people = len({identity for identity in pictures.identities if identity is not None})
+    told = embedding_files.facts(model, gallery, files)
     if as_json:
-        print_object(
-            {
-                "run": model.name,
-                "step": model.step,
-                "source": pictures.source,
-                "pictures": len(pictures),
-                "identities": people,
-                "dimensions": model.card.embedding_dim,
-                "files": list(map(str, files)),
-            }
-        )
+        print_object(told)
     else:
-        tell([f"embedded {len(pictures):,} pictures of {people:,} identities in {', '.join(map(str, files))}"])
+        whom = f"{told['pictures']:,} pictures of {told['identities']:,} identities"
+        tell([f"embedded {whom} in {', '.join(told['files'])}"])
     return 0

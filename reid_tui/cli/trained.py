@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 def pictures_argument(metavar: str, text: str) -> Any:  # noqa: ANN401
     """An argument that names pictures in any way there is."""
     return typer.Argument(metavar=metavar, help=text, autocompletion=opt.words(*SPECS, *PREFIXES))
+
+
+def out_option(text: str) -> Any:  # noqa: ANN401
+    """The file to write."""
+    return typer.Option(
+        "-o", metavar="FILE", help=text, parser=lambda path: opt.expanded(path, "-o"), rich_help_panel=opt.OUTPUT
+    )
+
+
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.", rich_help_panel=opt.OUTPUT)]
 
 
 def opened(run: str, runs_dir: str, device: str, report: Report) -> Model:

@@ -13,7 +13,7 @@ import io
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reid_tui.training.card import ModelCard
     from reid_tui.using.gallery import Gallery
     from reid_tui.using.listed import Pictures
+    from reid_tui.using.model import Model
 
 UNKNOWN: Final = -1
 DISTRACTOR: Final = 0
@@ -60,6 +61,20 @@ def write(path: Path, gallery: Gallery, card: ModelCard) -> None:
         ReidTuiError: a file cannot be written.
     """
     _WRITERS[path.suffix](path, gallery, card)
+
+
+def facts(model: Model, gallery: Gallery, files: Iterable[Path]) -> dict[str, Any]:
+    """What was written, for JSON."""
+    pictures = gallery.pictures
+    return {
+        "run": model.name,
+        "step": model.step,
+        "source": pictures.source,
+        "pictures": len(pictures),
+        "identities": len({identity for identity in pictures.identities if identity is not None}),
+        "dimensions": model.card.embedding_dim,
+        "files": list(map(str, files)),
+    }
 
 
 def _npz(path: Path, gallery: Gallery, _: ModelCard) -> None:

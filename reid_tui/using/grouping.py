@@ -13,10 +13,13 @@ from reid_tui.console import print_line
 from reid_tui.data.folders.noticed import counted
 from reid_tui.errors import UsageError
 from reid_tui.text import printable
+from reid_tui.using.output import write_new
 from reid_tui.using.search_report import CELL_COLUMNS, grid, headed, threshold
 from reid_tui.view.text import fixed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from reid_tui.config import GroupingName
@@ -67,6 +70,16 @@ class Groups:
                 for number, group in enumerate(self.groups)
             ],
         }
+
+    def write(self, path: Path) -> list[str]:
+        """Write the table, and give what is to be said of it.
+
+        Raises:
+            ReidTuiError: it cannot be written, or the pictures lie in no files.
+        """
+        content, left_out = self.as_csv()
+        write_new(path, content)
+        return [f"{left_out:,} pictures have names that are no text, and are not in {path}"] if left_out else []
 
     def as_csv(self) -> tuple[bytes, int]:
         """A table with the columns path and identity, and how many pictures have a name that no table can hold.

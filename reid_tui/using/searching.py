@@ -74,7 +74,7 @@ class Found:
     def notes(self) -> tuple[str, ...]:
         """What is to be said beside the answers: printable lines."""
         left_out = sum(answer.left_out for answer in self.answers)
-        itself = f"{counted(left_out, 'picture')} of the gallery with the very pixels of a query: left out for it"
+        itself = f"{counted(left_out, 'picture')} of the gallery, pixel by pixel a query itself, left out for it"
         own = () if self.queries.pictures.source == self.gallery.pictures.source else self.queries.notes
         return (*own, *self.gallery.notes, *([itself] if left_out else []))
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.looking import Commands, commands_in
-from tests.using.conftest import EACH, PEOPLE
 from tests.using.shades import shade
 
 
@@ -67,12 +63,3 @@ def test_what_is_asked_wrongly_is_one_line(commands: Commands, heap: Path) -> No
     assert "--method must be one of average, dbscan" in commands.refused("cluster", heap, "--method", "k-means")
     assert "FOLDER nowhere cannot be found" in commands.refused("cluster", "nowhere")
     assert commands("cluster", heap, "-o", "groups.csv", "--force")[0] == 0
-
-
-@pytest.mark.slow
-def test_the_installed_command_on_a_run(trained_run: Path, people: Path, tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("reid-tui")), "cluster", str(trained_run), str(people), "--json"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "home")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    groups = json.loads(done.stdout)["groups"]
-    assert sum(group["size"] for group in groups) == PEOPLE * EACH

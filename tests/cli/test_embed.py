@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.cli.looking import Commands, commands_in
-from tests.using.conftest import EACH, PEOPLE
 
 
 @pytest.fixture
@@ -39,14 +35,3 @@ def test_what_is_asked_wrongly_is_one_line_and_nothing_is_computed(commands: Com
     assert "SPEC nowhere cannot be found" in commands.refused("embed", "nowhere", "-o", "y.npz")
     assert "-o" in commands.refused("embed", "shop")
     assert commands.computed == 0
-
-
-@pytest.mark.slow
-def test_the_installed_command_on_a_run(trained_run: Path, people: Path, tmp_path: Path) -> None:
-    file = tmp_path / "x.npz"
-    command = [str(Path(sys.executable).with_name("reid-tui")), "embed", str(trained_run), str(people), "-o", str(file)]
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "home")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == ""
-    with np.load(file) as found:
-        assert len(found["embeddings"]) == PEOPLE * EACH

@@ -7,14 +7,11 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.looking import Commands, commands_in
-from tests.using.conftest import snapshot
 
 
 @pytest.fixture
@@ -41,7 +38,7 @@ def test_nobody_known_at_a_rate_of_false_acceptance(commands: Commands) -> None:
     code, out, err = commands("search", "who.png", "shop", "--far", "0.01")
     assert code == 0
     assert "nobody known: the nearest lies at 15.000, beyond the threshold 5.000 (FAR 0.01)" in out
-    assert err == "reid-tui: 1 picture of the gallery with the very pixels of a query: left out for it\n"
+    assert err == "reid-tui: 1 picture of the gallery, pixel by pixel a query itself, left out for it\n"
 
 
 def test_a_folder_of_queries_and_what_is_kept(commands: Commands) -> None:
@@ -93,19 +90,3 @@ def test_forgetting_what_was_kept(commands: Commands, capsys: pytest.CaptureFixt
     assert not any(path.is_file() for path in home.rglob("*"))
     commands("search", "who.png", "shop")
     assert commands.computed == 2 * (1 + 6)
-
-
-@pytest.mark.slow
-def test_the_installed_command_on_a_run(trained_run: Path, people: Path, tmp_path: Path) -> None:
-    before = snapshot(trained_run), snapshot(people)
-    command = [str(Path(sys.executable).with_name("reid-tui")), "search", str(trained_run)]
-    query = people / "person-1/c1_0.png"
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "home")}
-    done = subprocess.run(
-        [*command, str(query), str(people), "--json"], env=environment, capture_output=True, text=True, check=True
-    )
-    found = json.loads(done.stdout)
-    assert len(found["queries"][0]["matches"]) == 10
-    assert found["queries"][0]["left_out"] == 1
-    assert found["step"] > 0
-    assert (snapshot(trained_run), snapshot(people)) == before

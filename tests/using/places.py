@@ -36,7 +36,7 @@ class Counting:
 
     def __init__(self, model: Model) -> None:
         self.computed = 0
-        self._network = model._network
+        self._network = model.network
 
     def __call__(self, images_NCHW: UInt8Array) -> Any:
         self.computed += len(images_NCHW)

@@ -372,7 +372,7 @@ def test_what_is_no_gallery_is_one_line(
 
 def test_an_embedding_that_is_not_finite_names_its_picture(trained_model: Model, own: Path, home: Path) -> None:
     model, network = counted(trained_model)
-    model._network = lambda images: np.full((len(images), model.card.embedding_dim), np.nan, np.float32)
+    model.network = lambda images: np.full((len(images), model.card.embedding_dim), np.nan, np.float32)
     with pytest.raises(ReidTuiError, match=r"person-0/c1_0\.png .* not finite"):
         opened(model, own)
     assert network.computed == 0

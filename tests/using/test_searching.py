@@ -56,7 +56,7 @@ def test_ranked_as_the_model_measures_and_without_the_query_itself(trained_model
     order = np.argsort(distances, kind="stable")
     np.testing.assert_allclose([match.distance for match in answer.matches], np.sort(distances), atol=1e-5)
     assert ranked(found)[:3] == [str(others[row].relative_to(people)) for row in order[:3]]
-    assert "1 picture of the gallery with the very pixels of a query: left out for it" in found.notes
+    assert "1 picture of the gallery, pixel by pixel a query itself, left out for it" in found.notes
 
 
 def test_a_copy_under_another_name_is_the_query_itself(trained_model: Model, people: Path, tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ def everything(place: str, options: DataOptions, report: Report, *, labelled: bo
     identities = {identity for identity, _ in places.values()}
     if len(identities) < FEWEST:
         places = {}
-    shown_by = f"of {len(identities):,} identities, each in a folder" if places else "of nobody knows whom"
+    what = f"pictures of {len(identities):,} identities, each in a folder," if places else "unlabelled pictures"
     return Listing(
         spec=f"folder:{root}",
         name=run_name(root.name, "folder"),
-        source=f"pictures {shown_by}, in {printable(root, 400)}",
+        source=f"{what} in {printable(root, 400)}",
         root=root,
         pictures=_pictures(walked.files, places, options),
         findings=walked.findings,
