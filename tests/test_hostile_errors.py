@@ -36,7 +36,6 @@ LOADING: Final = ("starting torch", "looking for the data")
         ["runs", "--runs-dir", "/dev/null/{}"],
         ["runs", "rm", "{}"],
         ["eval", "{}"],
-        ["eval", "latest", "--data", "{}"],
         ["eval", "latest", "--save", "{}"],
         ["eval", "--embeddings", "{}"],
         ["attach", "{}"],

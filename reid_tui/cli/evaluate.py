@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from reid_tui.cli import options as opt
-from reid_tui.cli.trained import opened, tell
+from reid_tui.cli.trained import Force, opened, tell
 from reid_tui.config import DataOptions, flag
 from reid_tui.data.catalog import PREFIXES, SPECS
 from reid_tui.errors import UsageError
@@ -72,9 +72,7 @@ def eval_(
             lambda text: opt.expanded(text, "--save"),
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace files that are there.", rich_help_panel=opt.OUTPUT)
-    ] = False,
+    force: Force = False,
     device: opt.Device = "auto",
     runs_dir: opt.RunsDir = "runs",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -139,6 +137,10 @@ def _check(context: typer.Context, run: str | None, data: str | None, embeddings
 
 def _of_run(context: typer.Context, run: str, rerank: bool, far: float | None, report: "Report") -> "Evaluated":
     params = context.params
+    from reid_tui.using.model import ONNX
+
+    if params["data"] is None and run.endswith(ONNX):
+        raise UsageError(f"{run} does not know what data it was trained on; name some with --data")
     model = opened(run, params["runs_dir"], params["device"], report)
     from reid_tui.using.evaluating import Asked, evaluate_on, evaluate_run, is_own
 

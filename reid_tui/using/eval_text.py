@@ -106,7 +106,7 @@ def _print_thresholds(console: Console, found: Evaluated) -> None:
 
 def _print_rates(console: Console, rows: Iterable[table.Rates]) -> None:
     for label, threshold, far, frr in rows:
-        print_line(console, f"{threshold:<8}FAR {far:<24}FRR {frr}", f"{label:<13}")
+        print_line(console, f"{threshold:<8}FAR {far:<27}FRR {frr}", f"{label:<13}")
 
 
 def _charts(found: Evaluated, room: Room) -> list[str]:

@@ -27,7 +27,7 @@ def check_new(files: Sequence[Path], endings: Sequence[str], *, force: bool, opt
     """
     path = files[0]
     if path.suffix not in endings:
-        raise UsageError(f"{option} must end in {', '.join(endings)}, not {printable(path.name)!r}")
+        raise UsageError(f"{option} must end in {', '.join(endings)}, not {printable(path, 400)!r}")
     if not path.parent.is_dir():
         raise UsageError(
             f"{option} {printable(path, 400)}: there is no folder {printable(path.parent, 400)}; make it first"

@@ -295,6 +295,7 @@ def test_hostile_names_move_nothing(tmp_path: Path, capsys: Said) -> None:
         (["latest", "--save", "no/x.md"], "there is no folder"),
         (["latest", "--save", "x.md", "--save", "x.md"], "given twice"),
         (["nobody"], "nobody"),
+        (["m.onnx"], "m.onnx does not know what data it was trained on; name some with --data"),
     ],
 )
 def test_one_line_and_exit_2(
