@@ -5,6 +5,7 @@ Legend: N images, D embedding dimensions, Q queries of one chunk, G images of th
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     """(Q, G) float32 >= 0 of two lists of places: queries, and images of the gallery."""
 
 MAX_BYTES: Final = 256 * 2**20
-BYTES_PER_IMAGE: Final = 12
-"""Alive at once for one query and one gallery image: its key, and whether it is a hit and of one camera."""
+BYTES_PER_IMAGE: Final = 16
+"""Alive at once for one query and one gallery image: its key, whether it is a hit and of one camera, and the key of the
+chunk before."""
 BYTES_PER_HIT: Final = 80
 """And for one that is found: where it lies, its rank and its precisions."""
 CHUNK_LIMIT: Final = 128
@@ -85,10 +87,16 @@ def ranked_hits(
     Yields:
         The hits of one chunk after the other.
     """
-    for _, keys_QG in ranking_keys(embeddings_ND, labels, queries, chunk, go_on, distances):
-        hits = _found(keys_QG, go_on)
-        del keys_QG  # before the next ones are made
-        yield hits
+    before: Tensor | None = None
+    with ThreadPoolExecutor(torch.get_num_threads(), "reid-tui-ranking") as pool:
+        for _, keys_QG in ranking_keys(embeddings_ND, labels, queries, chunk, go_on, distances):
+            sorting = _Sorting(keys_QG, pool)
+            if before is not None:
+                yield _found(before)
+            before = sorting.finish(go_on)
+            del keys_QG, sorting  # before the next ones are made
+    if before is not None:
+        yield _found(before)
 
 
 def ranking_keys(
@@ -106,10 +114,12 @@ def ranking_keys(
         larger, the later an image ranks; odd for a match; `LAST` for an image that is left out.
     """
     device = embeddings_ND.device
-    identities_N = torch.tensor(labels.identities_N, device=device)
+    identities_N = torch.tensor(
+        np.unique(labels.identities_N, return_inverse=True)[1], dtype=torch.int32, device=device
+    )
     cameras_N = None if labels.cameras_N is None else torch.tensor(labels.cameras_N, device=device)
     gallery_G = torch.from_numpy(labels.gallery).to(device)
-    place_N = torch.full_like(identities_N, -1)
+    place_N = torch.full((len(labels),), -1, device=device)
     place_N[gallery_G] = torch.arange(len(gallery_G), device=device)
     for rows_Q in torch.split(torch.from_numpy(queries).to(device), chunk):
         go_on()
@@ -163,14 +173,36 @@ def _keys(distances_QG: Tensor, hits_QG: Tensor, own_camera_QG: Tensor | None, p
     return keys_QG
 
 
-def _found(keys_QG: Tensor, go_on: Callable[[], None]) -> Hits:
-    """Sort the keys where they lie, and look where the hits came to be."""
-    if keys_QG.is_cuda:
-        keys_QG = keys_QG.sort(dim=1).values
-    else:
-        for keys_G in keys_QG.numpy():
+class _Sorting:
+    """Keys whose rows are being sorted where they lie: by other threads at once, and by the caller when it has time.
+
+    Numpy sorts without the interpreter, so that all of them get on together.
+    """
+
+    def __init__(self, keys_QG: Tensor, pool: ThreadPoolExecutor) -> None:
+        self._keys_QG = keys_QG.sort(dim=1).values if keys_QG.is_cuda else keys_QG
+        self._rows = iter([] if keys_QG.is_cuda else keys_QG.numpy())
+        """Each goes to whoever asks for it first."""
+        self._helpers = [pool.submit(self._work) for _ in range(torch.get_num_threads() - 1)]
+
+    def finish(self, go_on: Callable[[], None]) -> Tensor:
+        """(Q, G) the sorted keys."""
+        self._work(go_on)
+        for helper in self._helpers:
+            helper.result()
+        return self._keys_QG
+
+    def _work(self, go_on: Callable[[], None] = lambda: None) -> None:
+        for keys_G in self._rows:
             go_on()
             keys_G.sort()
+
+
+def _found(keys_QG: Tensor) -> Hits:
+    """Where the hits came to be in sorted keys."""
+    queries, gallery = keys_QG.shape
     keys_QG &= 1
-    query_H, rank_H = keys_QG.nonzero().cpu().numpy().T
-    return Hits(query_H, rank_H + 1)
+    places_H = np.flatnonzero(keys_QG.to(torch.bool).cpu().numpy())
+    starts = np.searchsorted(places_H, np.arange(queries + 1) * gallery)
+    query_H = np.repeat(np.arange(queries), np.diff(starts))
+    return Hits(query_H, places_H - query_H * gallery + 1)
