@@ -39,6 +39,8 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     spec, identities = dataset.spec or dataset.name, len(dataset.train_identity_names)
     config = resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train))
     config = _timed(config, dataset, loading) if _open_on_cpu(config, device) else on_device(config, device)
+    if config.compile:
+        config = _compiled(config, dataset, device, loading)
     if config.pretrained:
         from reid_tui.learning.weights import fetch_pretrained
 
@@ -70,6 +72,16 @@ def _timed(config: RunConfig, dataset: Dataset, loading: Loading) -> RunConfig:
     loading.report("timing fp32 against bf16")
     config = with_fastest_precision(config, dataset.train)
     loading.report(precision_chosen(config))
+    return config
+
+
+def _compiled(config: RunConfig, dataset: Dataset, device: torch.device, loading: Loading) -> RunConfig:
+    """Through torch's compiler, where that pays."""
+    from reid_tui.training.compiling import compiled_where_it_pays
+
+    loading.report("compiling the network, which takes about a minute")
+    config = compiled_where_it_pays(config, dataset.train, device)
+    loading.report(config.compile_why)
     return config
 
 
