@@ -398,3 +398,20 @@ def test_without_auto_nothing_is_timed(tmp_path: Path, monkeypatch: pytest.Monke
     (event,) = told(tmp_path, "run", ev.RunStarted)
     assert (event.precision, event.config.precision_why) == ("fp32", "")
     assert "chosen" not in said(event)
+
+
+def test_a_compiler_that_did_not_pay_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def left_off(config: RunConfig, *_: Any) -> RunConfig:
+        tried.append(config.compile)
+        return dataclasses.replace(config, compile=False, compile_why="not compiled: 3 ms a step, 2 without")
+
+    monkeypatch.setattr("reid_tui.training.compiling.compiled_where_it_pays", left_off)
+    go(tmp_path, {5: [cmd.Stop()]}, compile=True, epochs=1)
+    assert isinstance(go(tmp_path, {}, resume="run", compile=True), ev.Finished)
+    assert tried == [True]
+    assert "; not compiled: 3 ms a step, 2 without" in said(told(tmp_path, "run", ev.RunStarted)[1])
+    refused = go(tmp_path, {}, name="other", epochs=1)
+    assert isinstance(refused, ev.Finished)
+    assert isinstance(go(tmp_path, {}, resume="other", compile=True, epochs=2), ev.Failed)

@@ -55,6 +55,7 @@ def dashboard(
     augment: opt.Augment = None,
     device: opt.Device = "auto",
     precision: opt.Precision = None,
+    compile: opt.Compile = None,  # noqa: A002  typer names the option after it
     seed: opt.Seed = None,
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,

@@ -205,6 +205,14 @@ Precision = Annotated[
         config.PRECISIONS,
     ),
 ]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile",
+        help="Try torch's compiler on network and loss, and use it where it is faster.",
+        rich_help_panel=TRAINING,
+    ),
+]
 Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TRAINING)]
 EvalEvery = Annotated[
     float | None, number("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]", TRAINING)

@@ -41,6 +41,8 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     config = resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train))
     _check_pairs(config, dataset)
     config = _timed(config, dataset, loading) if _open_on_cpu(config, device) else on_device(config, device)
+    if config.compile:
+        config = _compiled(config, dataset, device, loading)
     if config.pretrained:
         from reid_tui.learning.weights import fetch_pretrained
 
@@ -88,6 +90,16 @@ def _timed(config: RunConfig, dataset: Dataset, loading: Loading) -> RunConfig:
     loading.report("timing fp32 against bf16")
     config = with_fastest_precision(config, dataset.train)
     loading.report(precision_chosen(config))
+    return config
+
+
+def _compiled(config: RunConfig, dataset: Dataset, device: torch.device, loading: Loading) -> RunConfig:
+    """Through torch's compiler, where that pays."""
+    from reid_tui.training.compiling import compiled_where_it_pays
+
+    loading.report("compiling the network, which takes about a minute")
+    config = compiled_where_it_pays(config, dataset.train, device)
+    loading.report(config.compile_why)
     return config
 
 

@@ -142,7 +142,7 @@ def with_fastest_precision(
         clock: in seconds. By default the processor's time of this thread, which is what a step takes on a machine that
             has nothing else to do.
     """
-    trial = dataclasses.replace(config, precision=FP32, pretrained=False, init=None)
+    trial = dataclasses.replace(config, precision=FP32, pretrained=False, init=None, compile=False)
     learner = Learner(trial, train, torch.device("cpu"))
     learner.lr = 0.0  # steps cost what they cost, and leave the weights
     pairs = learner.draw(0)[: config.batch_size]

@@ -96,11 +96,11 @@ def cleaned(event: _Kind) -> _Kind:
 
 
 def precision_chosen(config: RunConfig) -> str:
-    """Which precision was taken of those that were timed, and why; empty where none was timed. Safe to print."""
+    """Which precision was taken of those that were timed, and why; empty where none was timed."""
     if not config.precision_why:
         return ""
     faster = f", {plain(config.precision_gain)} times as fast as fp32" if config.precision_gain > 1 else ""
-    return printable(f"{config.precision} chosen{faster}: {config.precision_why}", LONGEST)
+    return f"{config.precision} chosen{faster}: {config.precision_why}"
 
 
 def precision_short(started: RunStarted) -> str:
@@ -142,11 +142,11 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             # Evaluations and saves tell of themselves when they are done.
             return ("phase", event.detail or event.phase) if event.phase in ("importing", "loading") else None
         case RunStarted():
-            data = event.dataset
+            data, chosen = event.dataset, (precision_chosen(event.config), event.config.compile_why)
             return "run", (
                 f"{'resumed' if event.step else 'started'} {event.run}: {data.name} ({data.source}), "
                 f"{count(event.parameters)} parameters on {event.device} in {event.precision}, "
-                f"{count(event.total_steps)} steps{f'; {why}' if (why := precision_chosen(event.config)) else ''}"
+                f"{count(event.total_steps)} steps{''.join(f'; {why}' for why in chosen if why)}"
             )
         case EpochEnded():
             return (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from reid_tui.training.steps.batches import Batches
-from reid_tui.training.steps.costs import Costs
 from reid_tui.training.steps.parts import StepResult
 from reid_tui.training.steps.precision import computing_in
 
@@ -17,16 +16,17 @@ if TYPE_CHECKING:
 
     from reid_tui.data.pairs import EpochPairs
     from reid_tui.learning.objectives import Cost
+    from reid_tui.training.steps.costs import Costs
     from reid_tui.training.steps.parts import Parts
 
 
 class EagerSteps:
     """Takes steps on any device. Waits for it twice a step: for the loss, and for the gradient's norm."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, costs: Costs) -> None:
         self._parts = parts
         self._batches = Batches(parts)
-        self._costs = Costs(parts)
+        self._costs = costs
         self._statistics = list(parts.network.buffers())
         self._before = [buffer.clone() for buffer in self._statistics]
 
