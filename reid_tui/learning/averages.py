@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from reid_tui.errors import CheckpointError
+from reid_tui.learning.weights import put_weights
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -77,4 +78,4 @@ class WeightAverage:
                     f"the checkpoint's average is of another network: {printable(name)} is {there} there and {here} "
                     "here; resume with the run's own --model, --embedding-dim and --data"
                 )
-        self.network.load_state_dict(given)
+        put_weights(self.network, given)

@@ -129,6 +129,17 @@ def _fetch(url: str, target: Path) -> None:
         raise UsageError(f"the weights {target.name} cannot be stored: {advice(error, by_hand)}") from error
 
 
+def put_weights(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Put tensors into a module by their names in it; those that are not given stay.
+
+    Some layers of torchvision's want to know which version of them was saved. Names and tensors do not tell: a
+    checkpoint's are of the layers' own.
+    """
+    state = module.state_dict()
+    state.update(tensors)
+    module.load_state_dict(state)
+
+
 def take_weights(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
     """Start a network from the weights of another run.
 
@@ -153,7 +164,7 @@ def take_weights(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
         else:
             what = f"only {len(fitting)} of {len(mine)} tensors have the same shape"
         raise UsageError(f"--init names a run of another network: {what}; give that run's own --model")
-    network.load_state_dict(mine | fitting)
+    put_weights(network, fitting)
     return [name for name in mine if name not in fitting]
 
 

@@ -22,7 +22,7 @@ from reid_tui.learning.networks import build_network
 from reid_tui.learning.objectives import build_objective
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
 from reid_tui.learning.rotations import check_square, rotated_labels
-from reid_tui.learning.weights import NETWORK, fitting, take_weights
+from reid_tui.learning.weights import NETWORK, fitting, put_weights, take_weights
 from reid_tui.training.placed import PlacedImages
 from reid_tui.training.steps import build_steps
 from reid_tui.training.steps.parts import Parts, StepResult
@@ -239,7 +239,7 @@ class Learner:
         if self.average is not None:
             fitting(self.average.network, tensors, AVERAGE)
         load_state(self._config.optimizer, self.optimizer, self._parameters, tensors)
-        self.network.load_state_dict(weights)
+        put_weights(self.network, weights)
         if self.average is not None:
             self.average.restore(tensors)
         if self.objective is not None:

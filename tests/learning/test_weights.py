@@ -139,6 +139,14 @@ def test_a_run_starts_from_another_runs_weights() -> None:
     assert all(torch.equal(value, theirs[f"network.{name}"]) for name, value in network.state_dict().items())
 
 
+def test_a_network_that_is_particular_about_versions_takes_another_runs_weights() -> None:
+    network = build_network(NetworkOptions(NAME, 2), 1, 64, 64, seed=0)
+    other = build_network(NetworkOptions(NAME, 4), 1, 64, 64, seed=1).state_dict()
+    left = take_weights(network, {f"network.{name}": value for name, value in other.items()})
+    assert left == ["embedding.weight", "embedding.bias"]
+    assert all(torch.equal(value, other[name]) for name, value in network.state_dict().items() if name not in left)
+
+
 def test_another_embedding_is_left_as_it_was_drawn() -> None:
     network = build_network(NetworkOptions("tutorial", 2), 1, 28, 28, seed=0)
     drawn = network.get_parameter("fc2.weight").clone()

@@ -56,9 +56,10 @@ def test_two_steps_are_finite_and_a_resume_takes_the_second_to_the_bit(
     assert all(torch.equal(value, again.tensors()[name]) for name, value in whole.items())
 
 
+@pytest.mark.parametrize("model", settings.MODELS)
 @pytest.mark.parametrize(("loss", "miner"), COMBINED)
-def test_the_loss_of_one_batch_falls_when_it_is_trained_on(loss: str, miner: str, tiny: Dataset) -> None:
-    learner = Learner(tiny_run(loss=loss, miner=miner, embedding_dim=8, lr=1e-3), tiny.train, CPU)
+def test_the_loss_of_one_batch_falls_when_it_is_trained_on(loss: str, miner: str, model: str, tiny: Dataset) -> None:
+    learner = Learner(tiny_run(loss=loss, miner=miner, model=model, embedding_dim=8), tiny.train, CPU)
     pairs = learner.draw(0)[:16]
     losses = [learner.step(pairs, 0).loss for _ in range(8)]
     assert min(losses[1:]) < losses[0]
