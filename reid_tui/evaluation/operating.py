@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
@@ -97,6 +96,8 @@ class Fitted:
         return same_P / (same_P + different_P)
 
     def _at(self, distances_P: FloatArray, column: int) -> FloatArray:
+        import numpy as np
+
         table = np.array(self.knots, dtype=np.float64)
         return np.interp(distances_P, table[:, 0], table[:, column])
 

@@ -128,7 +128,7 @@ def test_the_run_begins_as_it_would_have_without(settings: dict[str, Any], tiny:
     second = Learner(dataclasses.replace(chosen, precision="fp32"), tiny.train, CPU)
     pairs = first.draw(0)
     assert np.array_equal(second.draw(0).first_P, pairs.first_P)
-    assert first.step(pairs[:16]) == second.step(pairs[:16])
+    assert repr(first.step(pairs[:16])) == repr(second.step(pairs[:16]))  # NaN is not equal to itself
     assert all(torch.equal(value, second.tensors()[name]) for name, value in first.tensors().items())
 
 
