@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,8 @@ def test_what_draws_or_is_foreign_is_not_compiled(
     learner = Learner(config_of(**asked), tiny.train, CPU)
     plain = Learner(dataclasses.replace(config_of(**asked), compile=False), tiny.train, CPU)
     pairs = learner.draw(0)[:16]
-    assert [learner.step(pairs, step) for step in range(3)] == [plain.step(pairs, step) for step in range(3)]
+    results = [[one.step(pairs, step) for step in range(3)] for one in (learner, plain)]
+    assert repr(results[0]) == repr(results[1])  # NaN is not equal to itself
     assert untouched[1:] == [compiled] * 3
 
 
@@ -88,6 +90,7 @@ def test_without_a_compiler_it_is_refused_in_one_line(tiny: Dataset, monkeypatch
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 @pytest.mark.parametrize("asked", [{}, {"model": "bn", "miner": "margin"}], ids=str)
 def test_compiled_steps_are_those_without_within_a_thousandth(asked: dict[str, Any], tiny: Dataset) -> None:
