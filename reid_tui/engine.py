@@ -125,7 +125,7 @@ def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, s
     if opening.checkpoint is not None:
         manifest = opening.checkpoint.manifest
         try:
-            trainer.restore(manifest.state, opening.checkpoint.tensors, opening.rewinds)
+            trainer.restore(manifest.state, opening.checkpoint.tensors, opening.rewinds, manifest.card)
         except CheckpointError as error:
             raise CheckpointError(f"{manifest.file}: {error}") from error
     return trainer

@@ -43,7 +43,7 @@ _NO_MEMORY: Final = re.compile(
 )
 
 
-def why(error: OSError | ValueError | RuntimeError) -> str:
+def why(error: Exception) -> str:
     """What the system said, or Python for a path that never reached it."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 

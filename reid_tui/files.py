@@ -9,15 +9,34 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 TEMPORARY_PREFIX: Final = ".tmp-"
 
 
+@contextlib.contextmanager
+def opened_regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file for reading; a FIFO or a device is not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("no regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
 def read_regular(path: Path, largest: int) -> bytes:
-    """All of a regular file; a FIFO or a device is not waited for.
+    """All of such a file.
 
     Args:
         path: of the file.
@@ -26,17 +45,11 @@ def read_regular(path: Path, largest: int) -> bytes:
     Raises:
         OSError: it cannot be read, is no regular file, or is larger.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError("no regular file")
-        if found.st_size > largest:
-            raise OSError(f"{found.st_size} bytes, more than the {largest} that are read")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(found.st_size)
-    finally:
-        os.close(descriptor)
+    with opened_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise OSError(f"{size} bytes, more than the {largest} that are read")
+        return file.read(size)
 
 
 def is_closed(path: Path) -> bool:

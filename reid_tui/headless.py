@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from reid_tui.allocator import keep_freed_memory
 from reid_tui.console import console_on, print_line, say_at_once, settle
 from reid_tui.engine import run_training
 from reid_tui.errors import DIVERGED, FAILURE, OK
@@ -223,6 +224,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
     Returns:
         The exit code.
     """
+    keep_freed_memory()
     console = console_on(sys.stderr, waits=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)

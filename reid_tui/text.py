@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
+_FORMULA: Final = ("=", "+", "-", "@")
+_NUMBER: Final = re.compile(r"[+-]?[0-9.]+")
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -20,6 +23,17 @@ def printable(text: object, limit: int = 120) -> str:
     """
     clean = "".join(REPLACEMENT if unicodedata.category(c) in _UNPRINTABLE else c for c in str(text)[: limit + 1])
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def cell(text: str | None, limit: int = 4096) -> str:
+    """What stands in a table that a spreadsheet may open: printable, and never taken for a formula.
+
+    Args:
+        text: None for nothing.
+        limit: most characters kept.
+    """
+    clean = printable(text or "", limit)
+    return f"'{clean}" if clean[:1] in _FORMULA and not _NUMBER.fullmatch(clean) else clean
 
 
 def printable_lines(text: str, limit: int = 1000) -> str:

@@ -18,7 +18,7 @@ ORDER = (
     ("cli",),
     ("bench", "doctor"),
     ("headless", "tui"),
-    ("engine",),
+    ("engine", "using"),
     ("opening",),
     ("control",),
     ("runs",),
@@ -27,7 +27,7 @@ ORDER = (
     ("learning", "data"),
     ("evaluation",),
     ("config", "console", "launch"),
-    ("signals",),
+    ("signals", "allocator"),
     ("files", "text"),
     ("errors",),
     ("__init__",),
@@ -38,6 +38,8 @@ ONLY_IN = {"typer": {"cli"}, "textual": {"tui"}, "plotext": {"view"}}
 WITH_TORCH = {"bench", "doctor", "engine", "opening", "runs", "training", "learning", "evaluation"}
 TORCHVISION: Final = PACKAGE / "data" / "folders" / "torchvision_arrays.py"
 """Reads files by torchvision's own classes, which it imports where they are called."""
+FRONT: Final = PACKAGE / "__init__.py"
+"""Has names of `using` for people's own programs, imported where they are asked for."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -75,8 +77,9 @@ def test_imports_point_downwards(path: Path) -> None:
         top, *rest = name.split(".")
         assert here in ONLY_IN.get(top, {here}), f"{path} imports {name}"
         alone = path == TORCHVISION and name.startswith("torchvision")
+        alone |= here == "using" and path.name.startswith("torch_")
         assert alone or here in WITH_TORCH or top not in ("torch", "torchvision"), f"{path} imports {name}"
-        if top == "reid_tui":
+        if top == "reid_tui" and not (path == FRONT and name.startswith("reid_tui.using.")):
             there = rest[0] if rest and rest[0] in LEVELS else "__init__"
             assert there == here or LEVELS[there] > LEVELS[here], f"{path} imports {name}, which is not below it"
 
@@ -141,6 +144,25 @@ def test_sockets_are_unix_sockets() -> None:
         ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
         ("from reid_tui.cli.main import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
         ("from reid_tui.cli.main import run; run(['doctor', '--help'])", "torch textual plotext numpy rich"),
+        ("import reid_tui", "torch textual plotext numpy typer rich PIL"),
+        ("from reid_tui import load_run", "torch torchvision textual plotext typer rich scipy sklearn onnxruntime"),
+        ("from reid_tui.cli.main import run; run(['compare', '--help'])", "torch textual plotext numpy PIL rich"),
+        ("from reid_tui.cli.main import run; run(['compare', 'latest', 'a', 'b'])", "torch pydantic rich"),
+        ("from reid_tui.cli.main import run; run(['runs', '--runs-dir', '/dev/null/no'])", "torch pydantic"),
+        (
+            "import reid_tui.using.answers, reid_tui.using.pair_table, reid_tui.using.pair_data",
+            "torch torchvision textual plotext typer rich scipy sklearn",
+        ),
+        (
+            "import reid_tui.using.searching, reid_tui.using.search_report, reid_tui.using.clustering, "
+            "reid_tui.using.grouping, reid_tui.using.embedding_files",
+            "torch torchvision textual plotext typer scipy sklearn",
+        ),
+        (
+            "from reid_tui.cli.main import run; [run([c, '--help']) for c in ('search', 'cluster', 'embed')]",
+            "torch textual plotext numpy PIL rich",
+        ),
+        ("import reid_tui.using.pair_text", "torch torchvision textual plotext typer scipy sklearn"),
         ("import reid_tui.launch", "torch textual plotext numpy torchvision typer rich"),
         ("import reid_tui.data.catalog, reid_tui.data.show", "torch torchvision textual"),
         ("import reid_tui.data.folders.sources", "torch textual plotext numpy torchvision PIL"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from reid_tui import config
@@ -12,7 +14,9 @@ from reid_tui.config import (
     parse_whole,
     resolve,
 )
+from reid_tui.data.pairs import steps_per_epoch
 from reid_tui.errors import UsageError
+from reid_tui.learning.schedules import check_schedule
 
 
 @pytest.mark.parametrize("name", [name for name, limit in config.LIMITS.items() if limit.above])
@@ -170,3 +174,52 @@ def test_a_batch_has_room_for_two_identities() -> None:
         resolve(RunOptions(batch_size=16, images_per_identity=17), "pedestrians", 10)
     assert resolve(RunOptions(batch_size=16, images_per_identity=16), "pedestrians", 10).pairs == "batch"
     assert resolve(RunOptions(batch_size=2, preset="fast"), "pedestrians", 10).images_per_identity == 2
+
+
+@pytest.mark.parametrize(("preset", "most"), [("fast", 60_000), ("best", 240_000)])
+@pytest.mark.parametrize("data", ["fashion-mnist", "pedestrians"])
+def test_a_preset_takes_no_more_image_forwards_than_it_says(preset: str, most: int, data: str) -> None:
+    images = 60_000 if data == "fashion-mnist" else 2048
+    for batch_size in (None, 16, 100):
+        settled = resolve(RunOptions(preset=preset, batch_size=batch_size), data, 10, images=images)
+        assert settled.steps is not None
+        steps = min(settled.steps, settled.epochs * steps_per_epoch(images, settled.batch_size))
+        assert steps == settled.steps, "the epochs have room for them"
+        assert most / 20 < steps * 2 * settled.batch_size <= most
+
+
+def test_what_was_said_of_the_length_stands() -> None:
+    def length(**said: int) -> tuple[int, int | None]:
+        settled = resolve(RunOptions(preset="fast", **said), "fashion-mnist", 10, images=60_000)
+        return settled.epochs, settled.steps
+
+    assert length() == (1, 468)
+    assert length(epochs=3) == (3, None)
+    assert length(steps=2000) == (3, 2000)
+    assert length(epochs=1, steps=20) == (1, 20)
+
+
+def test_what_was_said_of_the_loss_wins_over_a_preset() -> None:
+    def learned(**said: Any) -> tuple[str, str, str, str, int | None]:
+        settled = resolve(RunOptions(preset="fast", **said), "fashion-mnist", 10, images=60_000)
+        each = settled.images_per_identity
+        return settled.pairs, settled.loss, settled.miner, settled.model, each
+
+    assert learned() == ("batch", "contrastive", "margin", "bn", 2)
+    assert learned(miner="hard") == ("batch", "contrastive", "hard", "bn", 2)
+    assert learned(loss="triplet", images_per_identity=4) == ("batch", "triplet", "hard", "bn", 4)
+    assert learned(pairs="random", model="tutorial") == ("random", "contrastive", "all", "tutorial", None)
+    drawn = resolve(RunOptions(preset="best", pairs="random"), "pedestrians", 64, images=2048)
+    assert (drawn.loss, drawn.miner, drawn.normalize) == ("contrastive", "all", False)
+    assert resolve(RunOptions(preset="best"), "pedestrians", 64, images=2048).normalize
+    kept = resolve(RunOptions(preset="best", average_weights=0.0, schedule="constant"), "mnist", 10, images=60_000)
+    assert (kept.average_weights, kept.schedule) == (0, "constant")
+
+
+@pytest.mark.parametrize("images", [3, 40, 700, 90_000])
+@pytest.mark.parametrize("preset", ["tutorial", "fast", "best"])
+def test_own_images_of_any_number_make_a_run_that_its_schedule_fits(preset: str, images: int) -> None:
+    settled = resolve(RunOptions(preset=preset), "folder:x", 3, image_size="32x16", images=images)
+    whole = settled.epochs * steps_per_epoch(images, settled.batch_size)
+    check_schedule(settled.schedule, whole if settled.steps is None else min(whole, settled.steps))
+    assert settled.model == ("small" if preset == "best" else "tutorial")

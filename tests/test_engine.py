@@ -16,8 +16,10 @@ from reid_tui.engine import run_training
 from reid_tui.errors import DataError, RunError
 from reid_tui.runs.log import read_events
 from reid_tui.runs.log_end import TAIL
+from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
+from reid_tui.training.checkpoint import load_latest
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
 
@@ -43,6 +45,23 @@ def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:
     assert [told[index].step for index in starts] == [0, 3]
     assert fold(RunState(), told[: starts[-1]]).badge == "LOADING"
     assert fold(RunState(), told[: starts[-1] + 1]).badge == "TRAINING"
+
+
+def test_a_resume_takes_the_thresholds_of_its_checkpoint_along(runs: Path) -> None:
+    """The step is not evaluated, and the run dies before the next one is."""
+    (folder,) = runs.glob("*-tiny/checkpoints")
+    before = load_latest(folder)[0].manifest.card
+    assert before
+    assert before.fitted
+    inbox = CommandBox()
+    options = RunOptions(device="cpu", runs_dir=str(runs), steps=9, resume="latest")
+
+    def stop_before_it_is_scored(event: ev.AnyEvent) -> None:
+        if isinstance(event, ev.RunStarted):
+            inbox.put(cmd.Stop())
+
+    assert isinstance(run_training(options, stop_before_it_is_scored, inbox, steerable=False), ev.Stopped)
+    assert load_latest(folder)[0].manifest.card == before
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of an older version"])

@@ -16,10 +16,9 @@ import pytest
 import torch
 
 from reid_tui.cli.main import run as command_line
-from reid_tui.config import RunOptions
+from reid_tui.config import RunConfig, RunOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
-from reid_tui.data.pairs import EpochPairs
 from reid_tui.engine import run_training
 from reid_tui.runs.directory import locate_run
 from reid_tui.runs.log import read_events
@@ -28,7 +27,9 @@ from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests, weights_sha256
-from reid_tui.training.learner import Learner
+from reid_tui.training.steps.batches import Batch
+from reid_tui.training.steps.costs import Costs
+from reid_tui.view.wording import log_line
 from tests.test_headless import lines_of, start_until_step, train
 from tests.training.small import divided_dataset
 
@@ -230,16 +231,16 @@ def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path:
 def test_steps_that_were_skipped_and_a_divergence_that_was_lived_through(
     tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, taken = Learner._cost, collections.Counter[Learner]()
+    whole, taken = Costs.of, collections.Counter[Costs]()
 
-    def sometimes_infinite(learner: Learner, pairs: EpochPairs, step: int) -> Any:
-        cost = whole(learner, pairs, step)
+    def sometimes_infinite(costs: Costs, batch: Batch, step: int) -> Any:
+        cost = whole(costs, batch, step)
         if not torch.is_grad_enabled():  # a look ahead is no step
             return cost
-        taken[learner] += 1
-        return cost._replace(loss=cost.loss * math.inf) if taken[learner] in (3, 10, 11, 12) else cost
+        taken[costs] += 1
+        return cost._replace(loss=cost.loss * math.inf) if taken[costs] in (3, 10, 11, 12) else cost
 
-    monkeypatch.setattr(Learner, "_cost", sometimes_infinite)
+    monkeypatch.setattr(Costs, "of", sometimes_infinite)
     go(tmp_path, {5: [cmd.SetMargin(1.5)], 12: [cmd.SetLearningRate(5e-4), cmd.Resume()]}, epochs=2)
     assert [event.step for event in told(tmp_path, "run", ev.Diverged)] == [12]
     assert told(tmp_path, "run", ev.Finished)
@@ -361,3 +362,56 @@ def test_processes_one_of_them_killed(tmp_path: Path) -> None:
     assert re.search(
         rf"replayed {steps + 6} steps and 2 changes: weights equal, SHA-256 [0-9a-f]{{12}}…$", done.stderr.strip()
     )
+
+
+def said(event: ev.AnyEvent) -> str:
+    line = log_line(event)
+    assert line is not None
+    return line.text
+
+
+def test_the_precision_that_was_timed_stays_that_of_the_run(
+    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+
+    def choose(config: RunConfig, *_: Any) -> RunConfig:
+        timed.append(config.precision)
+        return dataclasses.replace(config, precision="bf16", precision_gain=1.5, precision_why="2 pairs took 3 ms")
+
+    monkeypatch.setattr("reid_tui.training.precision.with_fastest_precision", choose)
+    go(tmp_path, {5: [cmd.Stop()]}, precision="auto", epochs=1)
+    assert isinstance(go(tmp_path, {}, resume="run", precision="auto"), ev.Finished)
+    assert say()[0] == 0
+    assert timed == ["auto"]
+    content = json.loads((locate_run("run", tmp_path) / "config.json").read_text())
+    assert content["config"]["precision_why"] == "2 pairs took 3 ms"
+    for run, starts in (("run", 2), ("run-replay", 1)):
+        events = told(tmp_path, run, ev.RunStarted)
+        assert [(event.precision, event.config.precision_gain) for event in events] == [("bf16", 1.5)] * starts
+        assert "bf16 chosen, 1.5 times as fast as fp32: 2 pairs took 3 ms" in said(events[0])
+
+
+def test_without_auto_nothing_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reid_tui.training.precision.with_fastest_precision", None)
+    go(tmp_path, {}, steps=2)
+    (event,) = told(tmp_path, "run", ev.RunStarted)
+    assert (event.precision, event.config.precision_why) == ("fp32", "")
+    assert "chosen" not in said(event)
+
+
+def test_a_compiler_that_did_not_pay_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def left_off(config: RunConfig, *_: Any) -> RunConfig:
+        tried.append(config.compile)
+        return dataclasses.replace(config, compile=False, compile_why="not compiled: 3 ms a step, 2 without")
+
+    monkeypatch.setattr("reid_tui.training.compiling.compiled_where_it_pays", left_off)
+    go(tmp_path, {5: [cmd.Stop()]}, compile=True, epochs=1)
+    assert isinstance(go(tmp_path, {}, resume="run", compile=True), ev.Finished)
+    assert tried == [True]
+    assert "; not compiled: 3 ms a step, 2 without" in said(told(tmp_path, "run", ev.RunStarted)[1])
+    refused = go(tmp_path, {}, name="other", epochs=1)
+    assert isinstance(refused, ev.Finished)
+    assert isinstance(go(tmp_path, {}, resume="other", compile=True, epochs=2), ev.Failed)

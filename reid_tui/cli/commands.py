@@ -1,6 +1,6 @@
-"""Commands as typer makes them, but light: help in plain text by panels, completion without reading what is typed.
+"""Commands as typer makes them, but light: help in plain text by panels, values read by our own functions alone.
 
-Rich's help and typer's own reading of values each take longer to import than all the rest.
+Rich's help and pydantic, by which typer reads values, each take longer to import than all the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import typer
 
 _ARGUMENTS: Final = "Arguments"
@@ -23,12 +25,22 @@ class _AsTyped:
         return value
 
 
+class _Read:
+    """Reads a value by one function; what was not given and has no default is None."""
+
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self._read = read
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ANN401
+        return None if value is None else self._read(value)
+
+
 class Command(TyperCommand):
     """A command whose options are listed by panel."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """As typer does."""
-        _read_nothing_while_completing(self, ctx)
+        _read_lightly(self, ctx)
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ANN401
@@ -41,7 +53,7 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """As typer does."""
-        _read_nothing_while_completing(self, ctx)
+        _read_lightly(self, ctx)
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ANN401
@@ -50,10 +62,18 @@ class Group(TyperGroup):
         _write_panels(self, ctx, formatter)
 
 
-def _read_nothing_while_completing(command: Any, context: typer.Context) -> None:  # noqa: ANN401
-    if context.resilient_parsing:
-        for param in command.get_params(context):  # the one for help among them
+def _read_lightly(command: Any, context: typer.Context) -> None:  # noqa: ANN401
+    """Switches, texts and what has a function of its own need no typer; a line that is completed is not read at all."""
+    for param in command.get_params(context):  # the one for help among them
+        if context.resilient_parsing:
             param._runtime_param = _AsTyped()
+            continue
+        described = param.type_descriptor
+        read = described.parameter_info.parser
+        if described.annotation is str or (described.annotation is bool and not param.envvar):
+            read = read or described.annotation
+        if read is not None and param.nargs == 1 and not described.is_list:
+            param._runtime_param = _Read(read)
 
 
 def _write_panels(command: Any, context: Any, formatter: Any) -> None:  # noqa: ANN401

@@ -56,6 +56,7 @@ def dashboard(
     augment: learn.Augment = None,
     device: opt.Device = "auto",
     precision: opt.Precision = None,
+    compile: opt.Compile = None,  # noqa: A002  typer names the option after it
     seed: opt.Seed = None,
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,

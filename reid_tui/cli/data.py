@@ -31,7 +31,7 @@ def data(
     augment: learn.Augment = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Remove what is kept of these pictures, at every size; they stay.")
+        bool, typer.Option("--forget", help="Remove what is kept of these pictures, embeddings too; they stay.")
     ] = False,
 ) -> int:
     """Show what is in a data set.

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reid_tui.data.catalog import Report
+
+
+SOON_S: Final = 2.0
+"""What takes no longer needs no bar."""
 
 
 @contextlib.contextmanager
@@ -32,5 +37,22 @@ def loading_shown() -> Iterator[Report]:
 
         def report(text: str, done: int = 0, total: int = 0) -> None:
             bar.update(task, description=printable(text, 60), completed=done, total=total or None)
+
+        yield report
+
+
+@contextlib.contextmanager
+def late_loading_shown(clock: Callable[[], float] = time.monotonic) -> Iterator[Report]:
+    """The same, once it has taken a while."""
+    began = clock()
+    shown: Report | None = None
+    with contextlib.ExitStack() as open_bar:
+
+        def report(text: str, done: int = 0, total: int = 0) -> None:
+            nonlocal shown
+            if shown is None and clock() - began >= SOON_S:
+                shown = open_bar.enter_context(loading_shown())
+            if shown is not None:
+                shown(text, done, total)
 
         yield report

@@ -10,12 +10,18 @@ import typer
 
 from reid_tui.cli.attach import attach
 from reid_tui.cli.bench import bench
+from reid_tui.cli.cluster import cluster
 from reid_tui.cli.commands import Command, Group
+from reid_tui.cli.compare import compare
 from reid_tui.cli.dashboard import PROG, dashboard
 from reid_tui.cli.data import data
 from reid_tui.cli.debug import DEBUG, show_log, show_traceback
 from reid_tui.cli.doctor import doctor
+from reid_tui.cli.embed import embed
+from reid_tui.cli.evaluate import eval_
+from reid_tui.cli.export import export
 from reid_tui.cli.runs import list_runs, remove_run, show_run
+from reid_tui.cli.search import search
 from reid_tui.cli.train import train
 from reid_tui.errors import FAILURE, INTERRUPTED, OK, USAGE, ReidTuiError
 from reid_tui.text import printable
@@ -27,6 +33,12 @@ _EXAMPLES: Final = {
     "train": "reid-tui train --epochs 5 --json | jq .loss",
     "attach": "reid-tui attach latest",
     "data": "reid-tui data pedestrians --pairs 8",
+    "eval": "reid-tui eval latest --rerank --save report.md",
+    "compare": "reid-tui compare latest a.png b.png",
+    "search": "reid-tui search latest who.jpg crops/",
+    "cluster": "reid-tui cluster latest crops/ -o groups.csv",
+    "embed": "reid-tui embed latest crops/ -o crops.npz",
+    "export": "reid-tui export latest -o model.onnx",
     "bench": "reid-tui bench --rounds 3 --only plain",
     "doctor": "reid-tui doctor --json",
     "runs": "reid-tui runs --json",
@@ -46,8 +58,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback(invoke_without_command=True, epilog=_example("dashboard"))(dashboard)
-for _command in (train, attach, data, bench, doctor):
-    app.command(cls=Command, epilog=_example(_command.__name__))(_command)
+for _command in (train, attach, data, eval_, compare, search, cluster, embed, export, bench, doctor):
+    _name = _command.__name__.rstrip("_")
+    app.command(_name, cls=Command, epilog=_example(_name))(_command)
 _runs = typer.Typer(cls=Group, rich_markup_mode=None)
 _runs.callback(invoke_without_command=True, epilog=_example("runs"))(list_runs)
 _runs.command("show", cls=Command, epilog=_example("show"))(show_run)

@@ -196,7 +196,21 @@ Device = Annotated[
 ]
 Precision = Annotated[
     config.PrecisionName | None,
-    choice("precision", "NAME", "auto, fp32 or bf16 (forward pass only).", TRAINING, config.PRECISIONS),
+    choice(
+        "precision",
+        "NAME",
+        "fp32, bf16, bf16-mkldnn (in the CPU's kernels alone), auto: the fastest here that is right. [tutorial: fp32]",
+        TRAINING,
+        config.PRECISIONS,
+    ),
+]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile",
+        help="Try torch's compiler on network and loss, and use it where it is faster.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TRAINING)]
 EvalEvery = Annotated[
@@ -256,12 +270,24 @@ Replay = Annotated[
 RunArgument = typer.Argument(
     parser=named, autocompletion=complete_run, metavar="RUN", help="A run's folder, its name, or latest."
 )
+ModelArgument = typer.Argument(
+    parser=named, autocompletion=complete_run, metavar="RUN", help="A run's folder, its name, latest, or an .onnx file."
+)
+Far = Annotated[
+    float | None,
+    number(
+        "far", "X", "Use the threshold fitted for this rate of false acceptances, such as 0.01. [equal error]", OUTPUT
+    ),
+]
+Prior = Annotated[
+    float, number("prior", "P", "Share of same pairs among those you ask about; shifts the probability.", OUTPUT)
+]
 Fps = Annotated[
     int | None,
     option(
         "fps",
         "N",
-        "Most repaints a second; auto is 10, and 4 over SSH. [auto]",
+        "Most repaints a second; auto is 4, and 2 over SSH. [auto]",
         SCREEN,
         _fps,
         autocompletion=words(_AUTO),

@@ -5,6 +5,7 @@ from reid_tui.config.choices import (
     COLORS,
     FEW_IDENTITIES,
     GLYPHS,
+    GROUPINGS,
     HANGUPS,
     LARGEST_ALL_PAIRS,
     LARGEST_ON_SPHERE,
@@ -25,6 +26,7 @@ from reid_tui.config.choices import (
     AugmentKind,
     ColorName,
     GlyphsName,
+    GroupingName,
     HangupName,
     JsonScalar,
     LossName,
@@ -68,6 +70,7 @@ from reid_tui.config.options import (
     check_one_beginning,
 )
 from reid_tui.config.presets import (
+    BEST,
     FAST,
     FILES_SEEN,
     MOST_EPOCHS,
@@ -81,11 +84,13 @@ from reid_tui.config.presets import (
 
 __all__ = [
     "AUGMENTS",
+    "BEST",
     "COLORS",
     "FAST",
     "FEW_IDENTITIES",
     "FILES_SEEN",
     "GLYPHS",
+    "GROUPINGS",
     "HANGUPS",
     "LARGEST_ALL_PAIRS",
     "LARGEST_ON_SPHERE",
@@ -111,6 +116,7 @@ __all__ = [
     "ColorName",
     "DataOptions",
     "GlyphsName",
+    "GroupingName",
     "HangupName",
     "JsonScalar",
     "Limit",

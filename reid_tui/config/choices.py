@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-PresetName = Literal["tutorial", "fast"]
+PresetName = Literal["tutorial", "fast", "best"]
 ModelName = Literal["tutorial", "bn", "small"]
 LossName = Literal[
     "contrastive",
@@ -23,9 +23,10 @@ Pairing = Literal["random", "batch"]
 OptimizerName = Literal["adam", "adamw", "sgd"]
 ScheduleName = Literal["constant", "cosine", "onecycle", "warmup-step"]
 AugmentKind = Literal["flip", "crop", "affine", "jitter", "erase"]
-Precision = Literal["fp32", "bf16"]
-PrecisionName = Literal["auto", "fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "bf16-mkldnn"]
+PrecisionName = Literal["auto", "fp32", "bf16", "bf16-mkldnn"]
 GlyphsName = Literal["auto", "braille", "block", "ascii"]
+GroupingName = Literal["average", "dbscan"]
 HangupName = Literal["continue", "stop"]
 ColorName = Literal["auto", "truecolor", "256", "16", "none"]
 JsonScalar = str | int | float | bool | None
@@ -46,6 +47,7 @@ NAMED_AUGMENTS: Final[dict[str, tuple[str, ...]]] = {
 }
 PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
+GROUPINGS: Final = get_args(GroupingName)
 HANGUPS: Final = get_args(HangupName)
 COLORS: Final = get_args(ColorName)
 THEMES: Final = (

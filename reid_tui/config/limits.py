@@ -59,7 +59,10 @@ LIMITS: Final[dict[str, Limit]] = {
     "fps": Limit(1, 60, whole=True),
     "image_side": Limit(8, 1024, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),
+    "matches": Limit(1, 10_000, whole=True),
     "rounds": Limit(1, 1000, whole=True),
+    "far": Limit(0, 1, above=True),
+    "prior": Limit(0, 0.999999, above=True),
 }
 
 

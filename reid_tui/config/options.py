@@ -59,6 +59,7 @@ class RunOptions(DataOptions):
     average_weights: float | None = None
     device: str = "auto"
     precision: str | None = None
+    compile: bool | None = None
     seed: int | None = None
     runs_dir: str = "runs"
     name: str | None = None
@@ -133,6 +134,14 @@ class RunConfig:
     schedule: str = "constant"
     average_weights: float = 0.0
     """Share that the moving average of the weights keeps in a step; 0 for none."""
+    precision_gain: float = 0.0
+    """How many times as fast as fp32 a step was when `auto` chose the precision; 0 where nothing was timed."""
+    precision_why: str = ""
+    """Why it chose that one."""
+    compile: bool = False
+    """Whether network and loss go through torch's compiler."""
+    compile_why: str = ""
+    """What it gains, where it was asked for."""
 
     @property
     def network(self) -> NetworkOptions:

@@ -10,46 +10,100 @@ from reid_tui.config.learning import check_network, check_objective, miners_of
 from reid_tui.config.options import RunConfig, RunOptions
 from reid_tui.errors import UsageError
 
+FILES: Final = "files"
+"""Where a data set's name stands for images of a person's own."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """Values that stand when the person says nothing."""
 
-    epochs: int
-    batch_size: int
-    lr: float
-    margin: float
-    pairs: str
+    epochs: int = 5
+    forwards: int | None = None
+    """Images that go through the network in the whole run, whatever the batch size; None: as the epochs give."""
+    batch_size: int = 64
+    lr: float = 1e-3
+    margin: float = 1.0
+    pairs: str = "random"
+    loss: str = LOSSES[0]
+    miner: str | None = None
+    images_per_identity: int = 4
+    model: str = MODELS[0]
+    schedule: str = "constant"
+    average_weights: float = 0.0
     precision: str = "fp32"
     eval_every: float = 0.5
 
 
-TUTORIAL: Final = Preset(epochs=5, batch_size=64, lr=1e-3, margin=1.0, pairs="random")
-FAST: Final = Preset(epochs=5, batch_size=64, lr=1e-3, margin=1.0, pairs="batch", precision="auto")
-PRESET_VALUES: Final[dict[tuple[str, str], Preset]] = {
-    # 2,048 images instead of 60,000: more passes, nothing else.
-    ("tutorial", "pedestrians"): Preset(epochs=24, batch_size=64, lr=1e-3, margin=1.0, pairs="random", eval_every=2),
-    ("fast", "pedestrians"): Preset(
-        epochs=20, batch_size=64, lr=5e-4, margin=1.0, pairs="batch", precision="auto", eval_every=2
-    ),
+TUTORIAL: Final = Preset()
+FAST: Final = Preset(
+    forwards=60_000,
+    lr=3e-2,
+    pairs="batch",
+    miner="margin",
+    images_per_identity=2,
+    model="bn",
+    schedule="onecycle",
+    precision="auto",
+    eval_every=0.2,
+)
+BEST: Final = Preset(
+    forwards=240_000,
+    lr=1e-2,
+    pairs="batch",
+    miner="margin",
+    images_per_identity=2,
+    model="small",
+    schedule="onecycle",
+    average_weights=0.98,
+    precision="auto",
+    eval_every=0.25,
+)
+_FAST_REID: Final = Preset(
+    forwards=24_576, pairs="batch", miner="hard", schedule="onecycle", precision="auto", eval_every=2
+)
+_BEST_REID: Final = Preset(
+    forwards=98_304,
+    lr=3e-3,
+    pairs="batch",
+    loss="multi-similarity",
+    model="small",
+    schedule="onecycle",
+    precision="auto",
+    eval_every=4,
+)
+PRESET_VALUES: Final[dict[str, dict[str, Preset]]] = {
+    "tutorial": {
+        "": TUTORIAL,
+        # 2,048 images instead of 60,000: more passes, nothing else.
+        "pedestrians": replace(TUTORIAL, epochs=24, eval_every=2),
+        FILES: TUTORIAL,
+    },
+    "fast": {"": FAST, "pedestrians": _FAST_REID, FILES: replace(_FAST_REID, forwards=50_000)},
+    "best": {"": BEST, "pedestrians": _BEST_REID, FILES: replace(_BEST_REID, forwards=200_000)},
 }
+"""By preset and data set."""
 
 
-IMAGES_PER_IDENTITY: Final = 4
 FILES_SEEN: Final = 50_000
-"""Images of a person's own that a run sees by default, each as first of a pair: few pictures are passed more often."""
+"""Images of a person's own that the tutorial sees by default, each as first of a pair: few are passed more often."""
 MOST_EPOCHS: Final = 100
+LEAST_STEPS: Final = 10
+"""In so many every schedule can take its course."""
 
 
 def preset_for(preset: str, dataset: str) -> Preset:
     """The preset's values on a data set; most data sets share them."""
-    return PRESET_VALUES.get((preset, dataset), FAST if preset == "fast" else TUTORIAL)
+    values = PRESET_VALUES[preset]
+    return values.get(dataset, values[""])
 
 
 def preset_for_files(preset: str, images: int) -> Preset:
     """The preset's values on so many training images of a person's own."""
-    epochs = min(max(TUTORIAL.epochs, round(FILES_SEEN / max(images, 1))), MOST_EPOCHS)
-    return replace(FAST if preset == "fast" else TUTORIAL, epochs=epochs, eval_every=max(0.5, epochs // 12))
+    values, images = PRESET_VALUES[preset][FILES], max(images, 1)
+    passes = FILES_SEEN / images if values.forwards is None else values.forwards / (2 * images)
+    epochs = min(max(values.epochs, round(passes)), MOST_EPOCHS)
+    return replace(values, epochs=epochs, eval_every=max(0.5, epochs // 12))
 
 
 def resolve(
@@ -72,18 +126,19 @@ def resolve(
     """
     name = options.preset or "tutorial"
     preset = preset_for(name, dataset) if image_size is None else preset_for_files(name, images)
-    loss = options.loss or LOSSES[0]
+    loss = options.loss or (preset.loss if options.pairs != "random" else LOSSES[0])
+    epochs, steps = _length(options, preset, images)
     config = RunConfig(
         data=dataset,
         preset=name,
-        epochs=options.epochs or preset.epochs,
-        steps=options.steps,
+        epochs=epochs,
+        steps=steps,
         batch_size=options.batch_size or preset.batch_size,
         lr=options.lr or preset.lr,
         margin=options.margin or preset.margin,
         pairs=_pairs(options, preset),
         loss=loss,
-        model=options.model or MODELS[0],
+        model=options.model or preset.model,
         embedding_dim=options.embedding_dim or (2 if identities <= FEW_IDENTITIES else 64),
         precision=options.precision or preset.precision,
         seed=options.seed or 0,
@@ -99,6 +154,16 @@ def resolve(
     return config
 
 
+def _length(options: RunOptions, preset: Preset, images: int) -> tuple[int, int | None]:
+    """Epochs, and the steps that end the run before them; a preset's forwards count where neither was said."""
+    if preset.forwards is None or options.epochs is not None:
+        return options.epochs or preset.epochs, options.steps
+    batch_size = options.batch_size or preset.batch_size
+    forwards = min(preset.forwards, 2 * images * MOST_EPOCHS) if images else preset.forwards
+    steps = options.steps or max(LEAST_STEPS, forwards // (2 * batch_size))
+    return -(-steps * batch_size // images) if images else preset.epochs, steps
+
+
 def _pairs(options: RunOptions, preset: Preset) -> str:
     """A loss or a miner that needs whole batches brings them along."""
     needed = options.loss not in (None, LOSSES[0]) or options.miner is not None or options.images_per_identity
@@ -111,25 +176,18 @@ def _learning(options: RunOptions, preset: Preset, loss: str) -> dict[str, Any]:
     batch_size = options.batch_size or preset.batch_size
     said = {
         name: value
-        for name in (
-            "bnneck",
-            "pretrained",
-            "init",
-            "augment",
-            "rotations",
-            "optimizer",
-            "weight_decay",
-            "schedule",
-            "average_weights",
-        )
+        for name in ("bnneck", "pretrained", "init", "augment", "rotations", "optimizer", "weight_decay", "compile")
         if (value := getattr(options, name)) is not None
     }
+    fits = in_batches and preset.miner in miners_of(loss)
     return {
-        "images_per_identity": (options.images_per_identity or min(IMAGES_PER_IDENTITY, batch_size))
+        "images_per_identity": (options.images_per_identity or min(preset.images_per_identity, batch_size))
         if in_batches
         else None,
-        "miner": options.miner or miners_of(loss)[0],
+        "miner": options.miner or (fits and preset.miner) or miners_of(loss)[0],
         "normalize": loss in ON_SPHERE if options.normalize is None else options.normalize,
+        "schedule": options.schedule or preset.schedule,
+        "average_weights": preset.average_weights if options.average_weights is None else options.average_weights,
         **said,
     }
 

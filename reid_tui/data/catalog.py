@@ -109,13 +109,18 @@ def accepted(spec: str) -> str:
 
 
 def spellings(spec: str) -> list[str]:
-    """How files may be known that were read once, also where they are gone: with their prefix, or with any."""
+    """How files may be known that were read once, also where they are gone: with their prefix, or with any.
+
+    A bare path may have been looked through as a folder, whatever it is to be trained on.
+    """
+    prefix, _, rest = spec.partition(":")
+    own = prefix in SOURCES
+    found = [] if own else [f"folder:{Path(spec).expanduser().resolve()}"]
     try:
-        return [canonical(spec)]
+        return list(dict.fromkeys([canonical(spec), *found]))
     except DataError:
-        prefix, _, rest = spec.partition(":")
-        prefixes, path = ([prefix], rest) if prefix in SOURCES else (list(SOURCES), spec)
-        return [f"{prefix}:{Path(path).expanduser().absolute()}" for prefix in prefixes]
+        prefixes, path = ([prefix], rest) if own else (list(SOURCES), spec)
+        return list(dict.fromkeys([*(f"{prefix}:{Path(path).expanduser().absolute()}" for prefix in prefixes), *found]))
 
 
 def _check_known(spec: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from reid_tui.evaluation.histogram import Histogram, distance_histogram
 from reid_tui.evaluation.intervals import retrieval_intervals, verification_intervals
-from reid_tui.evaluation.retrieval import RetrievalScores, query_scores, retrieval_scores
+from reid_tui.evaluation.retrieval import QueryScores, RetrievalScores, query_scores, retrieval_scores
 from reid_tui.evaluation.verification import VerificationScores, verification_pairs, verification_scores
 
 if TYPE_CHECKING:
@@ -68,6 +68,16 @@ class Evaluation:
     histogram: Histogram
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """Scores, and what they are means of."""
+
+    scores: Scores
+    found: QueryScores
+    distances_P: NDArray[np.float32]
+    same_P: NDArray[np.bool_]
+
+
 def evaluate(
     embeddings_ND: Tensor,
     labels: Labels,
@@ -92,10 +102,36 @@ def evaluate(
     Raises:
         ValueError: embeddings that are not finite, or shapes that do not fit.
     """
+    found = measure(embeddings_ND, labels, seed=seed, pairs=pairs, intervals=intervals, go_on=go_on)
+    return Evaluation(found.scores, distance_histogram(found.distances_P, found.same_P, margin))
+
+
+def measure(
+    embeddings_ND: Tensor,
+    labels: Labels,
+    *,
+    seed: int,
+    pairs: int = PAIRS,
+    intervals: bool = False,
+    go_on: Callable[[], None] = lambda: None,
+) -> Measured:
+    """The same, with the ranks and the distances themselves instead of a histogram.
+
+    Args:
+        embeddings_ND: (N, D) finite, on any device.
+        labels: of the same N images.
+        seed: of the pairs.
+        pairs: how many pairs to measure.
+        intervals: estimate how far the scores are to be trusted, too.
+        go_on: called between two parts of the work; what it raises ends the work.
+
+    Raises:
+        ValueError: embeddings that are not finite, or shapes that do not fit.
+    """
     found = query_scores(embeddings_ND, labels, go_on=go_on)
     retrieval = retrieval_scores(found, labels)
     first_P, second_P, same_P = verification_pairs(labels, pairs, seed)
-    distances_P = _distances(embeddings_ND, first_P, second_P)
+    distances_P = pair_distances(embeddings_ND, first_P, second_P)
     verification = verification_scores(distances_P, same_P)
     trust: dict[str, tuple[float, float]] = {}
     if intervals:
@@ -109,14 +145,14 @@ def evaluate(
         **_fields(verification),
         intervals=tuple(trust.items()),
     )
-    return Evaluation(scores=scores, histogram=distance_histogram(distances_P, same_P, margin))
+    return Measured(scores, found, distances_P, same_P)
 
 
 def _fields(scores: RetrievalScores | VerificationScores) -> dict[str, Any]:
     return {field.name: getattr(scores, field.name) for field in dataclasses.fields(scores)}
 
 
-def _distances(
+def pair_distances(
     embeddings_ND: Tensor, first_P: NDArray[np.int64], second_P: NDArray[np.int64], chunk: int = 8192
 ) -> NDArray[np.float32]:
     """(P,) Euclidean distances; in chunks, so that wide embeddings do not fill the memory."""

@@ -1,6 +1,6 @@
 """How far scores are to be trusted: what they come to when other identities of the same kind are tested.
 
-Legend: K identities, B draws of them, Q queries, P pairs, S same pairs, M different pairs, U different distances.
+Legend: K identities, B draws of them, Q queries, P pairs, S same pairs, M different pairs, U distances or thresholds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ FloatArray = NDArray[np.float64]
 DRAWS: Final = 1000
 PAIR_DRAWS: Final = 200
 """Fewer where all pairs are weighed for each: the ends move by a tenth of the interval's width at most."""
+GROUPS: Final = 256
+"""Of identities that are drawn together where there are more of them and each draw costs the square of their number."""
 AT_A_TIME: Final = 25
 """Draws for which all pairs are weighed at once: more leave the processor's caches."""
 STREAM: Final = int.from_bytes(b"resample"[:7], "big")
@@ -73,12 +75,51 @@ def verification_intervals(
     if people < 2 or same_P.all() or not same_P.any():
         return {}
     weights_KB = np.ones((len(names), PAIR_DRAWS))
-    weights_KB[names >= 0] = _draws(people, seed)[:PAIR_DRAWS].T
+    weights_KB[names >= 0] = _draws(people, seed, PAIR_DRAWS).T
     curve = _Curve(distances_P, same_P, places.reshape(-1, 2))
     parts = [curve.scores(weights_KB[:, at : at + AT_A_TIME].copy()) for at in range(0, PAIR_DRAWS, AT_A_TIME)]
     auc_B, eer_B = np.concatenate(parts, axis=1)
     defined_B = np.isfinite(auc_B)
     return {"auc": _middle(auc_B[defined_B]), "eer": _middle(eer_B[defined_B])} if defined_B.any() else {}
+
+
+def rate_intervals(
+    wrong_UP: list[BoolArray], same_P: BoolArray, identities_P2: IntArray, seed: int
+) -> tuple[list[Interval], list[Interval]]:
+    """95 % intervals of false acceptance and of false rejection, by a bootstrap over identities.
+
+    Args:
+        wrong_UP: (P,) whether a pair was taken for one of the other kind, at each of U thresholds.
+        same_P: (P,) True where both images show one identity.
+        identities_P2: (P, 2) of both images, numbered from 0; below that nobody who could be drawn, who counts once.
+        seed: of the draws, 0 <= seed < 2**64.
+
+    Returns:
+        Lower and upper end of both rates at each threshold; 0 and 1 where nothing can be said.
+    """
+    people = min(int(identities_P2.max(initial=-1)) + 1, GROUPS)
+    if people < 2:
+        return ([(0.0, 1.0)] * len(wrong_UP),) * 2
+    groups = people + 1
+    first_P, second_P = np.where(identities_P2 < 0, people, identities_P2 % people).T
+    weights_BK = np.ones((PAIR_DRAWS, groups))
+    weights_BK[:, :people] = _draws(people, seed, PAIR_DRAWS)
+
+    def weighed(chosen_P: BoolArray, *, same: bool) -> FloatArray:
+        """(B,) weight of the chosen pairs."""
+        if same:
+            return weights_BK @ np.bincount(first_P[chosen_P], minlength=groups)
+        counts_KK = np.bincount(first_P[chosen_P] * groups + second_P[chosen_P], minlength=groups**2)
+        weights_B: FloatArray = ((weights_BK @ counts_KK.reshape(groups, groups)) * weights_BK).sum(axis=1)
+        return weights_B
+
+    def intervals(*, same: bool) -> list[Interval]:
+        kind_P = same_P == same
+        all_B = weighed(kind_P, same=same)
+        known_B = all_B > 0
+        return [_middle(weighed(wrong_P & kind_P, same=same)[known_B] / all_B[known_B]) for wrong_P in wrong_UP]
+
+    return intervals(same=False), intervals(same=True)
 
 
 class _Curve:
@@ -135,10 +176,10 @@ def _sums(weights_PB: FloatArray) -> FloatArray:
     return sums_PB
 
 
-def _draws(identities: int, seed: int) -> FloatArray:
+def _draws(identities: int, seed: int, draws: int = DRAWS) -> FloatArray:
     """(B, K) how often each identity was drawn."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
-    return generator.multinomial(identities, np.full(identities, 1 / identities), size=DRAWS).astype(np.float64)
+    return generator.multinomial(identities, np.full(identities, 1 / identities), size=draws).astype(np.float64)
 
 
 def _middle(scores_B: FloatArray) -> Interval:

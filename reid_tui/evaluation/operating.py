@@ -1,14 +1,12 @@
-"""Which distance means "same": thresholds fitted on some identities, and what others showed there. Numpy only."""
+"""Which distance means "same": thresholds, and what they are worth for identities that did not fit them. Numpy only."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
@@ -46,7 +44,7 @@ class OperatingPoint:
     threshold: float
     """In units of distance."""
     far: float
-    """False acceptances among different pairs of the identities that report, 0..1."""
+    """False acceptances among different pairs of identities that fitted nothing of what judged them, 0..1."""
     frr: float
     """False rejections among same pairs of these, 0..1."""
     far_interval: tuple[float, float]
@@ -56,16 +54,22 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Thresholds with their rates, and a calibration of distances."""
+    """Thresholds with their rates, and a calibration of distances.
+
+    Both are fitted on all identities. The rates come from two halves of them, each judged by the thresholds that the
+    other half fits.
+    """
 
     points: tuple[OperatingPoint, ...]
     """That of the equal error first, then by falling rate of those that the pairs support."""
     fitted: Pairs
+    """What thresholds and calibration were fitted on."""
     reported: Pairs
+    """What gave the rates."""
     knots: tuple[Knot, ...]
     """By rising distance."""
     apart: bool = True
-    """Whether those that report are other identities than those fitted on; False where there are too few of them."""
+    """Whether nobody was judged by what he had fitted; False where there are too few identities to halve them."""
 
     @property
     def threshold(self) -> float:
@@ -92,10 +96,12 @@ class Fitted:
         return same_P / (same_P + different_P)
 
     def _at(self, distances_P: FloatArray, column: int) -> FloatArray:
+        import numpy as np
+
         table = np.array(self.knots, dtype=np.float64)
         return np.interp(distances_P, table[:, 0], table[:, column])
 
 
-def is_rate(value: object) -> bool:
+def is_rate(value: object) -> TypeGuard[int | float]:
     """Whether a value read from somewhere is a number of 0..1."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from reid_tui.evaluation.ranking import Distances
+
     FloatArray = NDArray[np.float64]
     IntArray = NDArray[np.int64]
 
@@ -76,6 +78,7 @@ def query_scores(
     *,
     max_bytes: int = MAX_BYTES,
     go_on: Callable[[], None] = lambda: None,
+    distances: Distances | None = None,
 ) -> QueryScores:
     """Rank the gallery for every query that has a match in it.
 
@@ -87,6 +90,7 @@ def query_scores(
         labels: of the same N images.
         max_bytes: limit of what distances and their ranking hold at once.
         go_on: called every fraction of a second; what it raises ends the work.
+        distances: by which to rank, see `ranking`; None: Euclidean ones.
 
     Raises:
         ValueError: shapes that do not fit, embeddings that are not finite, or a limit below one query's need.
@@ -95,11 +99,11 @@ def query_scores(
         Zheng et al. (2015), "Scalable person re-identification: a benchmark" (Market-1501), section 5.1, and its code
         for the trapezoid; Ye et al. (2021), "Deep learning for person re-identification", for mINP.
     """
-    embeddings_ND = _checked(embeddings_ND, labels)
+    embeddings_ND = checked(embeddings_ND, labels)
     matches_Q = labels.matches()
     queries = labels.queries[matches_Q > 0]
     chunk = queries_per_chunk(len(labels.gallery), int(matches_Q.max(initial=0)), max_bytes)
-    chunks = ranked_hits(embeddings_ND, labels, queries, chunk, go_on)
+    chunks = ranked_hits(embeddings_ND, labels, queries, chunk, go_on, distances)
     parts = [_scored(hits) for hits in chunks] if len(queries) else []
     first_Q, precision_Q, trapezoid_Q, inverse_penalty_Q = (
         np.concatenate(part) for part in zip((np.zeros(0),) * 4, *parts, strict=True)
@@ -137,8 +141,12 @@ def retrieval_scores(queries: QueryScores, labels: Labels) -> RetrievalScores:
     )
 
 
-def _checked(embeddings_ND: Tensor, labels: Labels) -> Tensor:
-    """The same in float32: on CUDA where the embeddings are there, otherwise on the CPU."""
+def checked(embeddings_ND: Tensor, labels: Labels) -> Tensor:
+    """The same in float32: on CUDA where the embeddings are there, otherwise on the CPU.
+
+    Raises:
+        ValueError: shapes that do not fit, or embeddings that are not finite.
+    """
     if embeddings_ND.ndim != 2:
         raise ValueError(f"embeddings must be (N, D), not {tuple(embeddings_ND.shape)}")
     for name, labels_N in (

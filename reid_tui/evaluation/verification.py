@@ -149,7 +149,7 @@ def verification_scores(distances_P: NDArray[np.floating], same_P: BoolArray) ->
     closer = np.searchsorted(same, different, side="left") + np.searchsorted(same, different, side="right")
     spread = math.sqrt((same.var() + different.var()) / 2)
     constant = spread <= 1e-12 * max(same[-1], different[-1])
-    eer, threshold = _equal_error(same, different)
+    eer, threshold = equal_error(same, different)
     return VerificationScores(
         auc=float(closer.sum()) / (2 * len(same) * len(different)),
         eer=eer,
@@ -167,28 +167,29 @@ def tar_at_far(same: FloatArray, different: FloatArray, far: float) -> float:
         different: those of different pairs, the same.
         far: false acceptance rate, 0..1.
     """
-    allowed = _allowed(len(different), far)
-    if allowed == len(different):
+    accepted = allowed(len(different), far)
+    if accepted == len(different):
         return 1.0
-    return float(np.searchsorted(same, different[allowed])) / len(same)
+    return float(np.searchsorted(same, different[accepted])) / len(same)
 
 
-def _allowed(different: int, far: float) -> int:
+def allowed(different: int, far: float) -> int:
     """Of so many different pairs, how many may be accepted: a share of `far`, in the same rounding, is not above it."""
     return int(np.searchsorted(np.arange(1, different + 1) / different, far, side="right"))
 
 
 def _told_tar(same: FloatArray, different: FloatArray, far: float) -> float:
-    return tar_at_far(same, different, far) if _allowed(len(different), far) >= FEWEST else math.nan
+    return tar_at_far(same, different, far) if allowed(len(different), far) >= FEWEST else math.nan
 
 
-def _equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:
+def equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:
     """Rate and distance where as large a share of different pairs is no farther apart as of same pairs is farther.
 
     Both rates are known at the distances that occur; between two of them they are taken as linear. Where they are equal
     over a whole gap, the threshold is its middle.
     """
-    at = np.unique(np.concatenate((same, different)))
+    at = np.sort(np.concatenate((same, different)), kind="stable")  # which merges what is sorted
+    at = at[np.append(True, at[1:] > at[:-1])]
     accepted = np.searchsorted(different, at, side="right") / len(different)
     rejected = 1 - np.searchsorted(same, at, side="right") / len(same)
     gap = accepted - rejected

@@ -178,16 +178,19 @@ def build_network(wanted: NetworkOptions, channels: int, height: int, width: int
     return nn.Sequential(layers).to(memory_format=torch.channels_last)
 
 
-def to_input(images_NCHW: Tensor) -> Tensor:
+def to_input(images_NCHW: Tensor, out: Tensor | None = None) -> Tensor:
     """Images as the networks take them.
 
     Args:
         images_NCHW: uint8.
+        out: where to put them: float32 and channels-last.
 
     Returns:
         float32 in 0..1, channels-last.
     """
-    return images_NCHW.to(torch.float32, memory_format=torch.channels_last).div_(255.0)
+    if out is None:
+        out = torch.empty_like(images_NCHW, dtype=torch.float32, memory_format=torch.channels_last)
+    return torch.div(images_NCHW, 255.0, out=out)
 
 
 def parameter_count(network: nn.Module) -> int:

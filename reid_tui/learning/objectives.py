@@ -132,10 +132,13 @@ def _distances(points_ND: Tensor) -> Tensor:
 
 def _contrastive_of_all(only_inside: bool, batch: Batch) -> Cost:
     """All pairs, or of the different ones only those inside the margin."""
-    row, column = torch.triu_indices(len(batch.labels_N), len(batch.labels_N), 1, device=batch.labels_N.device)
+    images = len(batch.labels_N)
+    row, column = torch.triu_indices(images, images, 1, device=batch.labels_N.device)
     distance_P = pdist(batch.points_ND)
-    alike_P = batch.labels_N[row] == batch.labels_N[column]
-    same_P, different_P = alike_P & (batch.images_N[row] != batch.images_N[column]), ~alike_P
+    same_P, different_P = (
+        pairs_NN.flatten().index_select(0, row * images + column)
+        for pairs_NN in relations(batch.labels_N, batch.images_N)
+    )
     same_cost_P, different_cost_P = contrastive_terms(distance_P, batch.margin)
     beyond_P = distance_P >= batch.margin
     taken_P = different_P & ~beyond_P if only_inside else different_P

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -10,7 +12,7 @@ from reid_tui.config import OPTIMIZERS
 from reid_tui.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor
     from torch.nn import Parameter
@@ -54,11 +56,22 @@ def build_optimizer(
     fused = device.type in ("cpu", "cuda")
     match name:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=lr, weight_decay=0, fused=fused)
+            return _bare(torch.optim.AdamW)(groups, lr=lr, weight_decay=0, fused=fused)
         case "sgd":
-            return torch.optim.SGD(groups, lr=lr, momentum=MOMENTUM, nesterov=True, fused=fused)
+            return _bare(torch.optim.SGD)(groups, lr=lr, momentum=MOMENTUM, nesterov=True, fused=fused)
         case _:
-            return torch.optim.Adam(groups, lr=lr, fused=fused)
+            return _bare(torch.optim.Adam)(groups, lr=lr, fused=fused)
+
+
+@functools.cache
+def _bare(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    """A kind of optimiser without what torch wraps around its methods for `torch.compile`.
+
+    They would import the compiler, which takes longer than torch itself, only to tell it to leave them alone.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def state_tensors(name: str, optimizer: Optimizer, parameters: Sequence[Parameter]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from reid_tui.errors import UsageError, advice
+from reid_tui.errors import CheckpointError, UsageError, advice
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+NETWORK: Final = "network."
+"""Beginning of the names of the network's tensors in a checkpoint."""
 _STALL_S: Final = 20.0
 _OLD_DENSE: Final = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
 _AUXILIARY: Final = ("aux1.", "aux2.", "AuxLogits.")
@@ -152,8 +154,7 @@ def take_weights(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
     Raises:
         UsageError: the other is another architecture. Nothing is changed.
     """
-    start = "network."
-    theirs = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    theirs = {name.removeprefix(NETWORK): value for name, value in tensors.items() if name.startswith(NETWORK)}
     mine = network.state_dict()
     odd = sorted(name for name in mine.keys() ^ theirs.keys() if not name.startswith("neck."))
     fitting = {name: value for name, value in theirs.items() if name in mine and mine[name].shape == value.shape}
@@ -165,3 +166,36 @@ def take_weights(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:
         raise UsageError(f"--init names a run of another network: {what}; give that run's own --model")
     put_weights(network, fitting)
     return [name for name in mine if name not in fitting]
+
+
+def fitting(
+    module: nn.Module,
+    tensors: dict[str, Tensor],
+    start: str,
+    remedy: str = "resume with the run's own --model, --embedding-dim and --data",
+) -> dict[str, Tensor]:
+    """A module's tensors out of a checkpoint's.
+
+    Args:
+        module: whose names, shapes and types they must have.
+        tensors: of a checkpoint.
+        start: with what their names begin there.
+        remedy: what to do where they are of another network.
+
+    Raises:
+        CheckpointError: names, shapes or types are those of another network.
+    """
+    given = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    mine = module.state_dict()
+    for name in sorted(mine.keys() | given.keys()):
+        here = tuple(mine[name].shape) if name in mine else "no such tensor"
+        there = tuple(given[name].shape) if name in given else "no such tensor"
+        if here != there:
+            raise CheckpointError(
+                f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; {remedy}"
+            )
+        if given[name].dtype != mine[name].dtype:
+            raise CheckpointError(
+                f"the checkpoint is damaged: {name} is {given[name].dtype} there and {mine[name].dtype} here"
+            )
+    return given

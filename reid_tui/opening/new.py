@@ -12,6 +12,7 @@ from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
 from reid_tui.runs.start import started
+from reid_tui.view.wording import precision_chosen
 
 if TYPE_CHECKING:
     import contextlib
@@ -37,10 +38,11 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     loading.report("looking for the data")
     dataset = catalog.load(options, loading.report)
     spec, identities = dataset.spec or dataset.name, len(dataset.train_identity_names)
-    config = on_device(
-        resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train)), device
-    )
+    config = resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train))
     _check_pairs(config, dataset)
+    config = _timed(config, dataset, loading) if _open_on_cpu(config, device) else on_device(config, device)
+    if config.compile:
+        config = _compiled(config, dataset, device, loading)
     if config.pretrained:
         from reid_tui.learning.weights import fetch_pretrained
 
@@ -75,6 +77,30 @@ def _check_pairs(config: RunConfig, dataset: Dataset) -> None:
             f"--loss {config.loss} with --miner {config.miner} needs two images of an identity, and each of the "
             f"{len(dataset.train):,} in training has one; take more images, or --loss {LOSSES[0]} --miner all"
         )
+
+
+def _open_on_cpu(config: RunConfig, device: torch.device) -> bool:
+    return config.precision == "auto" and device.type == "cpu"
+
+
+def _timed(config: RunConfig, dataset: Dataset, loading: Loading) -> RunConfig:
+    """With the precision that is fastest on this processor."""
+    from reid_tui.training.precision import with_fastest_precision
+
+    loading.report("timing fp32 against bf16")
+    config = with_fastest_precision(config, dataset.train)
+    loading.report(precision_chosen(config))
+    return config
+
+
+def _compiled(config: RunConfig, dataset: Dataset, device: torch.device, loading: Loading) -> RunConfig:
+    """Through torch's compiler, where that pays."""
+    from reid_tui.training.compiling import compiled_where_it_pays
+
+    loading.report("compiling the network, which takes about a minute")
+    config = compiled_where_it_pays(config, dataset.train, device)
+    loading.report(config.compile_why)
+    return config
 
 
 def _tell_choices(config: RunConfig, dataset: Dataset, loading: Loading) -> None:

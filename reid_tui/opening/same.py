@@ -29,9 +29,11 @@ def check_same_run(
         RunError: one differs. Where files lie may: `check_same_data` sees whether they are the same.
     """
     known = config.to_json()
-    elsewhere = {"data", "image_root"} if in_files(options.data) and in_files(config.data) else set()
+    settled = {"data", "image_root"} if in_files(options.data) and in_files(config.data) else set()
+    if config.compile_why:
+        settled.add("compile")  # it was tried, and stays as it was found to be best
     for name, value in options.given().items():
-        if name in known and name not in changeable | elsewhere and value not in (known[name], "auto"):
+        if name in known and name not in changeable | settled and value not in (known[name], "auto"):
             raise RunError(
                 f"{flag(name)} {value} does not fit the run {purpose}, which has {known[name]}; "
                 f"leave {flag(name)} out, or start a new run"

@@ -198,6 +198,8 @@ def run_folders(runs_dir: Path) -> list[Path]:
 def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
     """Find a run by path, by name (whole, or what follows the time stamp), or the newest as `latest`; change nothing.
 
+    `DIR/latest` is the newest in another runs folder, where nothing of that name lies.
+
     Args:
         spec: which one.
         runs_dir: where names are looked for.
@@ -206,6 +208,9 @@ def locate_run(spec: str, runs_dir: Path, *, begun: bool = True) -> Path:
     Raises:
         RunError: there is none, several by that name, none that we may read, or the runs folder cannot be read.
     """
+    folder, _, name = spec.rpartition("/")
+    if folder and name == LATEST and not os.path.lexists(spec):
+        return locate_run(LATEST, Path(folder), begun=begun)
     if spec not in ("", LATEST) and RunDirectory(Path(spec)).closed:
         raise _closed(Path(spec))
     if spec not in ("", LATEST) and _is_run(Path(spec), begun=begun):

@@ -18,9 +18,10 @@ import torch
 
 from reid_tui import __version__
 from reid_tui.errors import CheckpointError
-from reid_tui.files import write_whole
+from reid_tui.files import read_regular, write_whole
 from reid_tui.text import printable
-from reid_tui.training.manifest import SCHEMA, Manifest, TrainingState, encode, read_manifest
+from reid_tui.training.card import ModelCard, card_json
+from reid_tui.training.manifest import LARGEST_MANIFEST, SCHEMA, Manifest, TrainingState, decode, encode, read_manifest
 from reid_tui.training.saved import LARGEST, complete, in_order, manifests, named, rank, step_of, verified
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def save_checkpoint(
     config: RunConfig,
     data_fingerprint: str,
     reason: str,
+    card: ModelCard | None = None,
 ) -> Path:
     """Write a checkpoint, durable on return.
 
@@ -87,6 +89,7 @@ def save_checkpoint(
         config: of the run.
         data_fingerprint: of the data set.
         reason: why it is saved; "asked" is kept for ever.
+        card: what the network needs to be used.
 
     Returns:
         The safetensors file.
@@ -113,6 +116,7 @@ def save_checkpoint(
         "state": asdict(state),
         "config": config.to_json(),
         "data_fingerprint": data_fingerprint,
+        "card": None if card is None else card_json(card),
         "versions": versions(),
     }
     if before is None:
@@ -124,6 +128,18 @@ def save_checkpoint(
         write_whole(beside, encode({**manifest, "replaces": asdict(replace(before, replaces=None))}))
         write_whole(path, content)
     return path
+
+
+def save_card(manifest_path: Path, card: ModelCard) -> None:
+    """Put another card into a manifest.
+
+    Raises:
+        OSError: the old one stays.
+        CheckpointError: the manifest cannot be read.
+    """
+    read_manifest(manifest_path)  # refuses what is none
+    value = decode(read_regular(manifest_path, LARGEST_MANIFEST))
+    write_whole(manifest_path, encode({**value, "card": card_json(card)}))
 
 
 def _verified(manifest_path: Path) -> Manifest | None:

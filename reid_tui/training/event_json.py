@@ -10,10 +10,11 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from reid_tui.config import RunConfig
+from reid_tui.training.card import fitted_from
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
-_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals"})
+_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted"})
 """Said only where there is something to say."""
 _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
 """Scores that have one; those of a later version are left out."""
@@ -95,6 +96,8 @@ def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
         return tuple((key, _interval(name, value)) for key, value in raw.items() if key in _INTERVALS)
     if isinstance(raw, dict) and declared == "DatasetFacts":
         return _dataset_facts(raw)
+    if declared == "Fitted | None":
+        return None if raw is None else fitted_from(raw, calibrated=False)
     if isinstance(raw, dict) and declared == "RunConfig":
         return _config(raw)
     raise ValueError(f"{name} is no {declared}")

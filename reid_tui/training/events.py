@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from reid_tui.config import RunConfig
+    from reid_tui.evaluation.operating import Fitted
 
 SCHEMA: Final = 1
 FloatArray = NDArray[np.float32]
@@ -159,6 +160,8 @@ class Evaluated(Event):
     """True acceptance rates at false acceptance rates; NaN where the pairs are too few."""
     intervals: Intervals = ()
     """Lower and upper end of 95 % intervals by the score's name; only of a final evaluation."""
+    fitted: Fitted | None = None
+    """Thresholds and what they are worth, without the calibration; of the main split, None in older logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from reid_tui.errors import CheckpointError
 from reid_tui.files import write_whole
-from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_checkpoint
+from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_card, save_checkpoint
 from reid_tui.training.saved import good, named
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reid_tui.config import RunConfig
+    from reid_tui.training.card import ModelCard
     from reid_tui.training.scoring import Picture
 
 LOGGER = logging.getLogger("reid_tui")
@@ -60,7 +61,7 @@ class Keeper:
         self._moments = sorted(int(match[1]) for match in found if match)
         """Steps of the snapshots on disk."""
 
-    def save(self, tensors: dict[str, Tensor], state: TrainingState, reason: str) -> str:
+    def save(self, tensors: dict[str, Tensor], state: TrainingState, reason: str, card: ModelCard | None = None) -> str:
         """Write a checkpoint and remove those that need not be kept.
 
         Raises:
@@ -68,16 +69,26 @@ class Keeper:
             CheckpointError: what a divergence left would take the place of a good one.
         """
         self._go_home()
-        path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason)
+        path = save_checkpoint(self._checkpoints, tensors, state, self._config, self._data_fingerprint, reason, card)
         try:
             prune(self._checkpoints, state.step)
         except OSError as error:  # the checkpoint is there; the next save tries again
             LOGGER.warning("an old checkpoint could not be removed: %s", error)
         return f"{self._checkpoints.name}/{path.name}"
 
+    def save_card(self, step: int, card: ModelCard) -> None:
+        """Give the checkpoint of this step another card.
+
+        Raises:
+            OSError: the disk did not take it; it has its old one.
+            CheckpointError: its manifest cannot be read.
+        """
+        self._go_home()
+        save_card(self._path_of(step), card)
+
     def holds(self, step: int) -> bool:
         """Whether a checkpoint of this step is there; it may have been removed."""
-        return (self._checkpoints / f"step-{step:08d}.json").is_file()
+        return self._path_of(step).is_file()
 
     def newest(self) -> str:
         """The newest good checkpoint, by its manifest; empty where there is none."""
@@ -92,7 +103,7 @@ class Keeper:
         steps = [manifest.state.step for manifest in good(self._checkpoints)]
         if step not in steps:
             raise CheckpointError(f"no good checkpoint of step {step}; {named(steps)}")
-        return load_checkpoint(self._checkpoints / f"step-{step:08d}.json")
+        return load_checkpoint(self._path_of(step))
 
     def snapshot(self, step: int, picture: Picture) -> str:
         """Keep a picture of the map: npz with `points` (N, 2) float32 and `identities` (N,) int64.
@@ -111,6 +122,9 @@ class Keeper:
         if step not in self._moments:
             bisect.insort(self._moments, step)
         return f"{self._embeddings.name}/{path.name}"
+
+    def _path_of(self, step: int) -> Path:
+        return self._checkpoints / f"step-{step:08d}.json"
 
     def _go_home(self) -> None:
         if self._home is not None:

@@ -8,63 +8,33 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch.nn.functional import pdist
 
-from reid_tui.config import augment_kinds
 from reid_tui.data.batches import draw_batches
 from reid_tui.data.pairs import EpochPairs, draw_epoch
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import evaluating
-from reid_tui.learning.augment import Augmentation
 from reid_tui.learning.averages import PREFIX as AVERAGE
 from reid_tui.learning.averages import WeightAverage
-from reid_tui.learning.distances import pair_distance
-from reid_tui.learning.losses import LOSSES
-from reid_tui.learning.networks import build_network, to_input
+from reid_tui.learning.networks import build_network
 from reid_tui.learning.objectives import build_objective
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
 from reid_tui.learning.rotations import check_square, rotated_labels
-from reid_tui.learning.weights import put_weights, take_weights
-from reid_tui.text import printable
+from reid_tui.learning.weights import NETWORK, fitting, put_weights, take_weights
 from reid_tui.training.placed import PlacedImages
+from reid_tui.training.steps import build_steps
+from reid_tui.training.steps.parts import Parts, StepResult
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
-    from reid_tui.data.dataset import ImageSet, IntArray
+    from reid_tui.data.dataset import ImageSet
 
-NETWORK = "network."
 OBJECTIVE = "loss."
-"""Beginnings of the names of tensors in a checkpoint."""
-
-
-def _first_times(index: IntArray) -> NDArray[np.bool_]:
-    """(n,) True where an image has not stood before."""
-    first: NDArray[np.bool_] = np.zeros(len(index), np.bool_)
-    first[np.unique(index, return_index=True)[1]] = True
-    return first
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a step did. `applied` is False where loss or gradient were not finite: the weights are as they were."""
-
-    loss: float
-    applied: bool
-    teaching: float = math.nan
-    """Share of the pairs, or triplets, that still cost something."""
-
-
-class _Cost(NamedTuple):
-    loss: Tensor
-    teaching: Tensor
+"""Beginning of the names of the loss's tensors in a checkpoint."""
 
 
 class Learner:
@@ -98,7 +68,6 @@ class Learner:
             torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
             torch.backends.cudnn.deterministic = True
         self._config = config
-        self._autocast = config.precision == "bf16"
         channels, height, width = train.shape
         classes = int(train.identities.max(initial=0)) + 1
         self.identities_N = train.identities
@@ -107,8 +76,6 @@ class Learner:
             check_square(height, width)
             self.identities_N, classes = rotated_labels(train.identities, classes), 4 * classes
         self._images = PlacedImages(train, device, turned=config.rotations)
-        self._alone_N = np.bincount(self.identities_N)[self.identities_N] == 1
-        self._augmentation = Augmentation(augment_kinds(config.augment))
         self._start = start
         wanted = dataclasses.replace(config.network, pretrained=config.pretrained and not restored)
         self._build = functools.partial(build_network, wanted, channels, height, width, config.seed)
@@ -124,9 +91,22 @@ class Learner:
         self.optimizer = build_optimizer(config.optimizer, self._parameters, config.lr, config.weight_decay, device)
         self._lr, self._factor = config.lr, 1.0
         self.average = WeightAverage(self.network, config.average_weights) if config.average_weights else None
-        self._statistics = list(self.network.buffers())
         self._margin = torch.tensor(config.margin, dtype=torch.float32, device=device)
         self._margin_value = config.margin
+        self.parts = Parts(
+            config=config,
+            device=device,
+            images=self._images,
+            identities_N=self.identities_N,
+            network=self.network,
+            objective=self.objective,
+            parameters=self._parameters,
+            optimizer=self.optimizer,
+            average=self.average,
+            margin=self._margin,
+        )
+        """What a step works with."""
+        self._steps = build_steps(self.parts)
 
     @property
     def margin(self) -> float:
@@ -189,36 +169,7 @@ class Learner:
         Returns:
             () float32.
         """
-        return self._cost(pairs, step).loss
-
-    def _cost(self, pairs: EpochPairs, step: int) -> _Cost:
-        """One forward over both halves is the Siamese network: its two branches share their weights."""
-        index = np.concatenate([pairs.first_P, pairs.second_P])
-        if self.objective is None and self._config.pairs == "batch":
-            index = index[_first_times(index) | ~self._alone_N[index]]
-        images = self._augmentation.augment(to_input(self._images.batch(index)), seed=self._config.seed, step=step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
-            points_ND = self.network(images)
-        points_ND = points_ND.float()
-        if self.objective is not None:
-            labels_N, images_N = (torch.from_numpy(part).to(self.device) for part in (self.identities_N[index], index))
-            return _Cost(*self.objective(points_ND, labels_N, images_N, self._margin, step))
-        loss = LOSSES[self._config.loss]
-        if self._config.pairs == "batch":
-            identities_N = self.identities_N[index]
-            row, column = np.triu_indices(len(index), 1)  # the order of pdist
-            same_P = torch.from_numpy(identities_N[row] == identities_N[column]).to(self.device)
-            distance_P = pdist(points_ND)
-            return _Cost(loss.of_all(distance_P, same_P, self._margin), self._teaching(distance_P, same_P))
-        first_PD, second_PD = points_ND.chunk(2)
-        same_P = torch.from_numpy(pairs.same_P).to(self.device)
-        distance_P = pair_distance(first_PD, second_PD)
-        return _Cost(loss.of_drawn(distance_P, same_P, self._margin), self._teaching(distance_P, same_P))
-
-    def _teaching(self, distance_P: Tensor, same_P: Tensor) -> Tensor:
-        """() share of the pairs that still cost something."""
-        with torch.no_grad():
-            return torch.where(same_P, distance_P > 0, distance_P < self._margin).float().mean()
+        return self._steps.loss(pairs, step)
 
     def step(self, pairs: EpochPairs, step: int = 0, factor: float = 1.0) -> StepResult:
         """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite.
@@ -230,24 +181,7 @@ class Learner:
         """
         if factor != self._factor:
             self._set_rate(factor)
-        self.optimizer.zero_grad(set_to_none=True)
-        before = [buffer.clone() for buffer in self._statistics]
-        cost = self._cost(pairs, step)
-        value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
-        if not (math.isfinite(value) and self._differentiated(cost.loss)):
-            for buffer, old in zip(self._statistics, before, strict=True):
-                buffer.copy_(old)
-            return StepResult(value, applied=False, teaching=teaching)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(step + 1)
-        return StepResult(value, applied=True, teaching=teaching)
-
-    def _differentiated(self, loss: Tensor) -> bool:
-        """Take the gradient; returns whether it is finite."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        return math.isfinite(torch.nn.utils.get_total_norm(gradients).item())
+        return self._steps.take(pairs, step)
 
     def loss_ahead(self, pairs: EpochPairs, step: int = 0) -> float:
         """Loss of a batch that is not trained on, by the present weights. Changes nothing.
@@ -300,32 +234,13 @@ class Learner:
         Raises:
             CheckpointError: names or shapes are those of another network.
         """
-        weights = _fitting(self.network, tensors, NETWORK)
-        losses = {} if self.objective is None else _fitting(self.objective, tensors, OBJECTIVE)
+        weights = fitting(self.network, tensors, NETWORK)
+        losses = {} if self.objective is None else fitting(self.objective, tensors, OBJECTIVE)
         if self.average is not None:
-            _fitting(self.average.network, tensors, AVERAGE)
+            fitting(self.average.network, tensors, AVERAGE)
         load_state(self._config.optimizer, self.optimizer, self._parameters, tensors)
         put_weights(self.network, weights)
         if self.average is not None:
             self.average.restore(tensors)
         if self.objective is not None:
-            put_weights(self.objective, losses)
-
-
-def _fitting(module: nn.Module, tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
-    """A module's tensors out of a checkpoint's."""
-    given = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
-    mine = module.state_dict()
-    for name in sorted(mine.keys() | given.keys()):
-        here = tuple(mine[name].shape) if name in mine else "no such tensor"
-        there = tuple(given[name].shape) if name in given else "no such tensor"
-        if here != there:
-            raise CheckpointError(
-                f"the checkpoint is of another network: {printable(name)} is {there} there and {here} here; "
-                "resume with the run's own --model, --embedding-dim and --data"
-            )
-        if given[name].dtype != mine[name].dtype:
-            raise CheckpointError(
-                f"the checkpoint is damaged: {name} is {given[name].dtype} there and {mine[name].dtype} here"
-            )
-    return given
+            self.objective.load_state_dict(losses)

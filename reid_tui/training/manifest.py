@@ -28,6 +28,7 @@ from reid_tui.config import (
 from reid_tui.errors import CheckpointError, UsageError
 from reid_tui.files import read_regular
 from reid_tui.text import printable
+from reid_tui.training.card import ModelCard, card_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +135,8 @@ class Manifest:
     data_fingerprint: str
     replaces: Manifest | None = None
     """The one before at the same step, in force until the new tensors are in place."""
+    card: ModelCard | None = None
+    """What the network needs to be used; None in older manifests."""
 
     @property
     def good(self) -> bool:
@@ -146,7 +149,7 @@ def encode(value: dict[str, Any]) -> bytes:
     return json.dumps({**value, _DIGEST: _digest(value)}, indent=2).encode() + b"\n"
 
 
-def _decode(content: bytes) -> dict[str, Any]:
+def decode(content: bytes) -> dict[str, Any]:
     """What `encode` was given; a manifest without a digest is an older one.
 
     Raises:
@@ -154,8 +157,10 @@ def _decode(content: bytes) -> dict[str, Any]:
         RecursionError: nested too deeply.
     """
     value = json.loads(content)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise ValueError(f"not a manifest of schema {SCHEMA}")
+    if not isinstance(value, dict) or "schema" not in value:
+        raise ValueError("not a manifest")
+    if value["schema"] != SCHEMA:
+        raise ValueError(f"another version of reid-tui wrote it: schema {value['schema']!r} instead of {SCHEMA}")
     digest = value.pop(_DIGEST, None)
     if digest is not None and digest != _digest(value):
         raise ValueError("damaged: its digest does not agree with its content")
@@ -169,7 +174,7 @@ def read_manifest(path: Path) -> Manifest:
         CheckpointError: missing, too large, no JSON, or not of this schema.
     """
     try:
-        value = _decode(read_regular(path, LARGEST_MANIFEST))
+        value = decode(read_regular(path, LARGEST_MANIFEST))
         manifest = _manifest(value)
         if (before := value.get("replaces")) is not None:
             manifest = replace(manifest, replaces=_manifest(before))
@@ -195,7 +200,11 @@ def _manifest(value: object) -> Manifest:
     for name in ("margin", "lr"):
         if getattr(state, name) <= 0:
             raise ValueError(f"state.{name} is {getattr(state, name)}")
-    return Manifest(**{**given, "state": state, "config": checked_config(given["config"])})
+    card = value.get("card") if isinstance(value, dict) else None
+    return Manifest(
+        **{**given, "state": state, "config": checked_config(given["config"])},
+        card=None if card is None else card_from(card),
+    )
 
 
 def checked_config(value: object) -> RunConfig:

@@ -9,12 +9,15 @@ from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
 
 if TYPE_CHECKING:
     from reid_tui.evaluation.evaluate import Evaluation
+    from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.scoring import Picture
 
 
-def scores_of(evaluation: Evaluation, *, step: int, epoch: int, split: str) -> Evaluated:
-    """Its numbers."""
-    return Evaluated(step=step, epoch=epoch, split=split, **dataclasses.asdict(evaluation.scores))
+def scores_of(evaluation: Evaluation, fitted: Fitted | None = None, *, step: int, epoch: int, split: str) -> Evaluated:
+    """Its numbers, with the thresholds that were fitted to it."""
+    scores = dataclasses.asdict(evaluation.scores)
+    rates = fitted and dataclasses.replace(fitted, knots=())
+    return Evaluated(step=step, epoch=epoch, split=split, **scores, fitted=rates)
 
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:

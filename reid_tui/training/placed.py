@@ -34,6 +34,8 @@ class PlacedImages:
         self._device = device
         self._rows = images.rows
         self._count = len(images) if turned else 0
+        self.shape = images.shape
+        """C, H, W."""
         self._tensor = torch.from_numpy(images.images)
         if device.type == "cpu":
             return
@@ -43,11 +45,16 @@ class PlacedImages:
         whole = images.images if images.rows is None else images.take(np.arange(len(images)))
         self._tensor, self._rows = torch.from_numpy(whole).to(device), None
 
-    def batch(self, index: IntArray) -> Tensor:
-        """(n, C, H, W) uint8 on the device: the images at these places of the split."""
+    def batch(self, index: IntArray, out: Tensor | None = None) -> Tensor:
+        """(n, C, H, W) uint8 on the device: the images at these places of the split.
+
+        Args:
+            index: (n,) places.
+            out: where the images lie; of the result's shape. What is turned is elsewhere.
+        """
         quarters = None
         if self._count:
             quarters, index = np.divmod(index, self._count)
-        rows = torch.from_numpy(index if self._rows is None else self._rows[index])
-        images = self._tensor[rows.to(self._tensor.device)].to(self._device)
+        rows = torch.from_numpy(index if self._rows is None else self._rows[index]).to(self._tensor.device)
+        images = torch.index_select(self._tensor, 0, rows, out=out).to(self._device)
         return images if quarters is None else rotate(images, torch.from_numpy(quarters).to(self._device))

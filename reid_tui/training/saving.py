@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import CheckpointError, advice, why
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reid_tui.config import RunConfig
+    from reid_tui.evaluation.operating import Fitted
+    from reid_tui.training.card import ModelCard
     from reid_tui.training.events import Listener
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
@@ -27,13 +30,15 @@ NEVER: Final = "the run ends without it"
 class Saving:
     """A failure is told and remembered, and training goes on."""
 
-    def __init__(self, keeper: Keeper, learner: Learner, scorer: Scorer, emit: Listener) -> None:
-        """Take who writes, whose tensors are written, and who is told."""
+    def __init__(self, keeper: Keeper, learner: Learner, scorer: Scorer, emit: Listener, card: ModelCard) -> None:
+        """Take who writes, whose tensors are written, who is told, and what the network needs to be used."""
         self._keeper = keeper
         self._learner = learner
         self._scorer = scorer
         self._emit = emit
+        self._card = card
         self._saved: tuple[int, float, float] | None = None
+        self._saved_card = card
         self._again: tuple[float, str, str] | None = None
 
     def save(self, state: TrainingState, reason: str, then: str) -> bool:
@@ -46,7 +51,8 @@ class Saving:
             reason = "asked"
         before = time.perf_counter()
         try:
-            path = self._keeper.save({**self._learner.tensors(), **self._scorer.tensors()}, state, reason)
+            tensors = {**self._learner.tensors(), **self._scorer.tensors()}
+            path = self._keeper.save(tensors, state, reason, self._card)
         except OSError as error:
             self._again = time.monotonic() + SAVE_AGAIN_S, reason, why(error)
             told = f"{why(error)}; {then}" if then == NEVER else advice(error, then)
@@ -57,11 +63,26 @@ class Saving:
         else:
             seconds = time.perf_counter() - before
             self._emit(CheckpointSaved(step=state.step, path=path, seconds=seconds, reason=reason, good=state.sound))
-        self._saved = state.step, state.margin, state.lr
+        self._saved, self._saved_card = (state.step, state.margin, state.lr), self._card
         self._again = None
         return True
 
-    def earlier(self, step: int, config: RunConfig) -> tuple[TrainingState, dict[str, Tensor]]:
+    def take_fit(self, fitted: Fitted | None, step: int | None) -> None:
+        """What is saved from here on carries these thresholds, of the weights of that step."""
+        self._card = replace(self._card, fitted=fitted, fitted_step=step)
+
+    def save_fit(self, step: int) -> None:
+        """Give the checkpoint of this step the newest thresholds; its tensors stay as they were saved."""
+        if self._card == self._saved_card:
+            return
+        try:
+            self._keeper.save_card(step, self._card)
+        except (OSError, CheckpointError) as error:
+            self._warn(step, "save_failed", f"keeps its older thresholds: {why(error)}")
+        else:
+            self._saved_card = self._card
+
+    def earlier(self, step: int, config: RunConfig) -> tuple[TrainingState, dict[str, Tensor], ModelCard | None]:
         """What the good checkpoint of a step holds; for step 0 the run's beginning, of which there need be none.
 
         Raises:
@@ -72,8 +93,8 @@ class Saving:
         except CheckpointError:
             if step > 0:
                 raise
-            return beginning(config), self._learner.beginning()
-        return checkpoint.manifest.state, checkpoint.tensors
+            return beginning(config), self._learner.beginning(), None
+        return checkpoint.manifest.state, checkpoint.tensors, checkpoint.manifest.card
 
     def holds(self, step: int, margin: float, lr: float) -> bool:
         """Whether the checkpoint saved last is of this step and with these values, and is there."""

@@ -15,6 +15,8 @@ from reid_tui.data.sample import balanced_sample, retrieval_sample
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
+from reid_tui.evaluation.fitting import FEWER_PAIRS, fit_operating_points
+from reid_tui.evaluation.fitting import PAIRS as PAIRS_TO_FIT
 from reid_tui.evaluation.projection import Projection
 from reid_tui.learning.networks import to_input
 from reid_tui.training.splits import VALIDATION, chooses
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from reid_tui.data.dataset import Dataset, ImageSet
     from reid_tui.evaluation.evaluate import Evaluation
     from reid_tui.evaluation.labels import Labels
+    from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.events import FloatArray, IntArray
 
 EVALUATION_SEED: Final = 0
@@ -73,6 +76,8 @@ class Scored:
     """By split, the main one last."""
     picture: Picture
     """Of the main one."""
+    fitted: Fitted | None
+    """To it; None where it has no pairs of a kind."""
 
 
 class _Measured(NamedTuple):
@@ -95,12 +100,12 @@ class _Split:
         some = (images.identities[sample] >= 0).any()
         return cls(name, images, sample if some else np.flatnonzero(images.identities >= 0)[:count])
 
-    def all(self) -> IntArray:
-        """(N,) places of all images, where none has a role those that a smaller sample takes first."""
-        labels = self.images.labels
-        if labels.roles_N is None:
-            return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
-        return np.arange(len(labels))
+
+def all_places(labels: Labels) -> IntArray:
+    """(N,) places of all images, where none has a role those that a smaller sample takes first."""
+    if labels.roles_N is None:
+        return balanced_sample(labels.identities_N, len(labels), EVALUATION_SEED)
+    return np.arange(len(labels))
 
 
 class Scorer:
@@ -173,7 +178,7 @@ class Scorer:
         """
 
         def measured(split: _Split) -> _Measured | None:
-            index = split.all() if everything else split.sample
+            index = all_places(split.images.labels) if everything else split.sample
             reported = everything and split.name != VALIDATION
             return self._measured(network, split, index, margin, intervals=reported, go_on=go_on)
 
@@ -184,7 +189,10 @@ class Scorer:
             evaluations[split.name] = other.evaluation
         if (main := measured(self._main)) is None:
             return None
-        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main))
+        go_on()
+        pairs = PAIRS_TO_FIT if everything else FEWER_PAIRS
+        fitted = fit_operating_points(main.embeddings_ND, main.labels, seed=EVALUATION_SEED, pairs=pairs)
+        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main), fitted)
 
     def _measured(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import advice
 from reid_tui.training import events as ev
+from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
 from reid_tui.training.manifest import EXPLODED, TrainingState
@@ -92,21 +93,29 @@ class Trainer:
         self._watch = Stopwatch()
         self._steering = Steering(inbox, learner, self._watch, self._emit, script)
         self._drawn: tuple[int, EpochPairs] | None = None
-        self._saving = Saving(keeper, learner, scorer, self._emit)
+        self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
-    def restore(self, state: TrainingState, tensors: dict[str, Tensor], rewinds: int | None = None) -> None:
+    def restore(
+        self,
+        state: TrainingState,
+        tensors: dict[str, Tensor],
+        rewinds: int | None = None,
+        card: ModelCard | None = None,
+    ) -> None:
         """Go on where a checkpoint left off, but for its count of steps skipped in a row.
 
         Args:
             state: of the checkpoint.
             tensors: of the same.
             rewinds: how often the run will have gone back by that; None where this is no going back.
+            card: of the checkpoint, for its fit.
 
         Raises:
             CheckpointError: it is of another network, whose weights are not taken.
         """
         self._scorer.restore(tensors)
         self._learner.restore(tensors)
+        self._saving.take_fit(*((card.fitted, card.fitted_step) if card else (None, None)))
         self._step = state.step
         self._epoch_loss = EpochLoss(state.epoch_loss_sum, state.epoch_pairs)
         self._pairs_seen = state.pairs_seen
@@ -244,8 +253,10 @@ class Trainer:
             raise BrokenOffError
 
     def _tell_scores(self, scored: Scored, *, everything: bool) -> None:
+        self._saving.take_fit(scored.fitted, self._step)
         for split, evaluation in scored.evaluations.items():
-            event = scores_of(evaluation, step=self._step, epoch=self._epoch_now(), split=split)
+            fitted = scored.fitted if split == self._scorer.split else None
+            event = scores_of(evaluation, fitted, step=self._step, epoch=self._epoch_now(), split=split)
             if split == self._scorer.choosing and not everything and math.isfinite(event.map):
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
             self._emit(event)
@@ -282,7 +293,10 @@ class Trainer:
             self.save(reason)
 
     def _save_last(self, reason: str, then: str) -> bool:
-        return self._saving.holds(self._step, self._learner.margin, self._learner.lr) or self.save(reason, then)
+        if not self._saving.holds(self._step, self._learner.margin, self._learner.lr):
+            return self.save(reason, then)
+        self._saving.save_fit(self._step)
+        return True
 
     # Going back.
 
@@ -292,9 +306,9 @@ class Trainer:
         Raises:
             CheckpointError: there is no good one of that step, or it does not verify; nothing is changed.
         """
-        state, tensors = self._saving.earlier(step, self._config)
+        state, tensors, card = self._saving.earlier(step, self._config)
         from_step = self._step
-        self.restore(state, tensors, self._rewinds + 1)
+        self.restore(state, tensors, self._rewinds + 1, card)
         self._emit(self.rewound(from_step))
         self.save("rewound")
         self.evaluate()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.allocator import keep_freed_memory
 from reid_tui.errors import FAILURE
 from reid_tui.opening.place import check_place
 from reid_tui.runs.directory import RunDirectory
@@ -57,6 +58,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
     Raises:
         RunError: the run to resume is not there, or none can be kept.
     """
+    keep_freed_memory()
     hangup = Hangup()
     hangup.watch()
     check_place(options)
@@ -174,6 +176,10 @@ class _Showing(Host):
     def hung_up(self) -> bool:
         """Whether the terminal went away, by a signal or with the process that the shell waits for."""
         return self._hangup.look() or (self._tether is not None and self._tether.torn)
+
+    def written(self) -> int:
+        """As the descriptors count."""
+        return self._descriptors.sent.total if self._descriptors else 0
 
     def picture_folder(self) -> Path:
         """The run's, once it has one."""

@@ -36,6 +36,7 @@ from reid_tui.tui.session import HERE
 from reid_tui.tui.terminal.backlog import Backlog
 from reid_tui.tui.terminal.signals import Signals
 from reid_tui.tui.terminal.title import TitleBar, terminal_title
+from reid_tui.tui.thrift import Thrift
 from reid_tui.tui.ticker import Ticker
 from reid_tui.tui.typed_ahead import Answered, TypedAhead
 from reid_tui.view.fold import fold
@@ -112,6 +113,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self._title = TitleBar()
         self._typed_ahead = TypedAhead(self, super().on_event)
         self._backlog = Backlog(self)
+        self._thrift = Thrift(self._host.written)
         for theme in themes.own_themes(look):
             self.register_theme(theme)
         first = themes.first_theme(look)
@@ -188,10 +190,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if self.leaving.due or self._host.hung_up():
             self.exit()
             return
-        if (turn := self._backlog.check()) == "wait":
+        now, behind = self._clock(), self._backlog.check()
+        self._thrift.tick(now, behind=behind, asked=self._ticker.hurrying)
+        if behind:
             return
-        now = self._clock()
-        self._main.draw(self.state, self._style, now, whole=turn == "catch up", deaf=bool(self.session.deaf))
+        self._main.draw(self.state, self._style, now, self._thrift, deaf=bool(self.session.deaf))
         if self._driver is not None:
             self._title.update(self.state, now, self._driver.write)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reid_tui.view.run_state import RunState
 
 if TYPE_CHECKING:
+    from reid_tui.view.numbers import NumberRow
     from reid_tui.view.palette import ChartStyle
 
 SMOOTHINGS = (0.0, 0.9, 0.98, 0.995)
@@ -34,3 +35,7 @@ class Frame:
     """Panels that take turns in one place."""
     deaf: bool = False
     """Nobody takes commands here."""
+    cost: tuple[NumberRow, ...] = ()
+    """What the screen itself costs."""
+    slower: float = 1.0
+    """What is not urgent is drawn so many times less often."""

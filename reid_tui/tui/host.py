@@ -21,6 +21,10 @@ class Host:
         """Whether the terminal has gone away."""
         return False
 
+    def written(self) -> int:
+        """Bytes that the terminal has taken."""
+        return 0
+
     def picture_folder(self) -> Path:
         """Where pictures of the screen go."""
         return Path.cwd()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final, NamedTuple
 
 SHARE: Final = 0.015
@@ -18,22 +17,23 @@ class Rhythm(NamedTuple):
     """Seconds between two drawings of header, numbers or log."""
     charts: float
     """Seconds between two drawings of a chart, which costs far more bytes."""
-    widgets: int
-    """Drawn in one tick."""
 
 
 def rhythm(fps: int) -> Rhythm:
-    """What `fps` ticks a second leave for each widget. Numbers move once a second at the least, charts every two.
+    """What is drawn every second of `fps` ticks a second, and every fourth. Numbers move once a second at the least.
 
     Intervals end a little before a tick, so that a tick that comes early still counts.
     """
-    numbers, charts = min(max(3.8 / fps, 0.25), 0.95), min(max(9.5 / fps, 0.5), 1.9)
-    wanted = 2 / numbers + 3 / charts
-    return Rhythm(numbers, charts, math.ceil(wanted / fps))
+    numbers = min(max(1.9 / fps, 0.25), 0.95)
+    return Rhythm(numbers, 2 * numbers)
 
 
 class Pace:
-    """A due time that moves on by what the last drawing cost. The clock is the caller's."""
+    """A due time that moves on by what the last drawing cost. The clock is the caller's.
+
+    What has the same interval is due at the same moments: a repaint costs far less than the waking up for it, and
+    Textual makes one repaint of all that is drawn in one tick.
+    """
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -43,6 +43,7 @@ class Pace:
         """Whether it may be drawn at `now`, in seconds."""
         return now >= self._due
 
-    def drawn(self, now: float, cost: float) -> None:
-        """It was drawn at `now` and took `cost` seconds of the processor."""
-        self._due = now + max(self._interval, min(cost / SHARE, LONGEST))
+    def drawn(self, now: float, cost: float, slower: float = 1.0) -> None:
+        """It was drawn at `now` and took `cost` seconds of the processor; `slower` stretches the interval."""
+        interval = self._interval * slower
+        self._due = max((now // interval + 1) * interval, now + min(cost / SHARE, LONGEST))

@@ -36,6 +36,11 @@ class Ticker:
         if self._timer is None and self._app.is_running:
             self._timer = self._app.set_interval(HURRY, self._hurried)
 
+    @property
+    def hurrying(self) -> bool:
+        """Whether a key is being answered."""
+        return self._timer is not None
+
     def answered(self) -> None:
         """What was waited for has come; what it leads to follows within two more pulls."""
         self._left = min(self._left, 2)

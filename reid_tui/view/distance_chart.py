@@ -39,7 +39,7 @@ def distance_chart(
     Args:
         distances: counts per bin; None before the first evaluation.
         margin: drawn as a line; not finite for none. The x axis always reaches beyond it.
-        threshold: the equal-error threshold in units of distance, drawn as a line; not finite for none.
+        threshold: pairs no farther apart are called the same, drawn as a line; not finite for none.
         width: cells.
         height: cells.
         style: glyphs and colours.

@@ -62,10 +62,11 @@ class ScorePoints:
 class _Buffer:
     """Two growing columns of which the first `used` rows are final."""
 
-    __slots__ = ("losses", "steps", "used")
+    __slots__ = ("averages", "losses", "steps", "used")
 
     def __init__(self, steps: StepArray, losses: FloatArray, capacity: int) -> None:
         self.used = len(steps)
+        self.averages: dict[float, _Average] = {}
         self.steps = np.empty(max(capacity, self.used), np.int64)
         self.losses = np.empty(max(capacity, self.used), np.float64)
         self.steps[: self.used] = steps
@@ -76,6 +77,32 @@ class _Buffer:
         self.steps[self.used : end] = steps
         self.losses[self.used : end] = losses
         self.used = end
+
+
+class _Average:
+    """The bias-corrected moving average of a buffer's rows, which goes on where it ended: no row is gone over twice."""
+
+    __slots__ = ("done", "total", "values", "weight")
+
+    def __init__(self, capacity: int) -> None:
+        self.values = np.empty(capacity, np.float64)
+        self.done = 0
+        self.total = self.weight = 0.0
+
+    def until(self, end: int, buffer: _Buffer, smoothing: float) -> FloatArray:
+        """(end,) the average at each of the first rows."""
+        if end > self.done:
+            before = buffer.steps[self.done - 1] if self.done else buffer.steps[0] - 1
+            gaps = np.diff(buffer.steps[self.done : end], prepend=before)
+            kept_per_point = smoothing ** gaps.astype(np.float64)
+            out = []
+            for kept, loss in zip(kept_per_point.tolist(), buffer.losses[self.done : end].tolist(), strict=True):
+                self.total = kept * self.total + (1.0 - kept) * loss
+                self.weight = kept * self.weight + (1.0 - kept)
+                out.append(self.total / self.weight)
+            self.values[self.done : end] = out
+            self.done = end
+        return self.values[:end]
 
 
 def _empty_buffer() -> _Buffer:
@@ -187,17 +214,11 @@ class History:
             smoothing: weight in 0..0.999 that the past keeps per step; 0 returns the losses themselves. Points that
                 stand for several steps weigh as many, so that the curve does not change when points are dropped.
         """
-        losses = self.losses
         if smoothing <= 0 or self.length < 2:
-            return losses
-        kept_per_point = min(smoothing, 0.999) ** np.diff(self.steps, prepend=self.steps[0] - 1).astype(np.float64)
-        total = weight = 0.0
-        out = []
-        for kept, loss in zip(kept_per_point.tolist(), losses.tolist(), strict=True):
-            total = kept * total + (1.0 - kept) * loss
-            weight = kept * weight + (1.0 - kept)
-            out.append(total / weight)
-        return _read_only(np.array(out))
+            return self.losses
+        buffer, kept = self._buffer, min(smoothing, 0.999)
+        average = buffer.averages.setdefault(kept, _Average(len(buffer.steps)))
+        return _read_only(average.until(self.length, buffer, kept))
 
     def recent_loss(self, until: int | None = None, points: int = 50) -> float:
         """Mean of the newest loss points, or of the newest up to a step; NaN where there are none."""

@@ -20,7 +20,7 @@ from reid_tui.view.axes import (
     spread,
 )
 from reid_tui.view.grid import Grid, placeholder
-from reid_tui.view.plot import DOTS, Floats, Layer, column_means, raster, to_dots, unique_dots
+from reid_tui.view.plot import DOTS, Floats, Layer, column_means, raster, to_dots
 from reid_tui.view.text import amount, plain, short_count
 
 if TYPE_CHECKING:
@@ -122,8 +122,6 @@ def _draw_curves(grid: Grid, area: Area, x: Axis, y: Axis, curves: tuple[Floats,
     raw_dots = to_dots(raw, y.low, y.high, dots_y)
     columns, means = column_means(step_dots, smooth, dots_x)
     sparse = len(np.unique(step_dots)) == len(step_dots)
-    if not sparse:
-        step_dots, raw_dots = unique_dots(step_dots, raw_dots, dots_x)
     layers = [
         Layer(step_dots, raw_dots, connected=sparse, marker="."),
         Layer(columns, to_dots(means, y.low, y.high, dots_y), connected=True, marker="*"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reid_tui.text import printable
 from reid_tui.view.grid import Grid, Look, placeholder
 from reid_tui.view.palette import ChartStyle, identity_letter
-from reid_tui.view.plot import DOTS, Dots, Floats, Layer, raster, to_dots, unique_dots
+from reid_tui.view.plot import DOTS, Dots, Floats, Layer, raster, to_dots
 from reid_tui.view.text import amount
 
 if TYPE_CHECKING:
@@ -94,11 +94,7 @@ def _limits(where: Floats, columns: int, rows: int) -> tuple[Floats, Floats, flo
 def _draw_dots(grid: Grid, x: Dots, y: Dots, identity: Dots, chosen: NDArray[np.bool_], highlight: int | None) -> None:
     style = grid.style
     across, down = DOTS[style.glyphs]
-    dots_across = grid.width * across
-    layers = [
-        Layer(*unique_dots(x[~chosen], y[~chosen], dots_across)),
-        Layer(*unique_dots(x[chosen], y[chosen], dots_across)),
-    ]
+    layers = [Layer(x[~chosen], y[~chosen]), Layer(x[chosen], y[chosen])]
     main = _main_identity(x // across, grid.height - 1 - y // down, identity, grid.width, grid.height)
     for cell in raster(grid.width, grid.height, style.glyphs, layers):
         here = int(main[cell.row, cell.column]) if cell.layer == 0 else int(highlight or 0)

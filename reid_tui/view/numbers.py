@@ -88,7 +88,19 @@ def _score_rows(state: RunState) -> list[NumberRow]:
         if scores is not None and scores is not main:
             place = next(index for index, score in enumerate(_SCORES) if score.field == field)
             rows.insert(place + 1, replace(_score_row(_SCORES[place], state, scores), label=label))
-    return rows
+    return [*rows, *_threshold_rows(main, None if main is None else state.scores_before(main))]
+
+
+def _threshold_rows(now: Evaluated | None, before: Evaluated | None) -> list[NumberRow]:
+    """The fitted threshold, and how often it was wrong about identities that did not fit it."""
+    if now is None or now.fitted is None:
+        return []
+    point = now.fitted.points[0]
+    change = point.threshold - before.fitted.threshold if before and before.fitted else math.nan
+    return [
+        NumberRow("threshold", fixed(point.threshold, 3), signed(change, 3)),
+        NumberRow("FAR / FRR", f"{fixed(point.far, 3)} / {fixed(point.frr, 3)}"),
+    ]
 
 
 def _score_row(score: _Score, state: RunState, now: Evaluated | None) -> NumberRow:

@@ -1,13 +1,15 @@
-"""Dots and lines rasterised by plotext: the only module that knows it, and it loads plotext when it first draws.
+"""Dots and lines rasterised: the only module that knows plotext, and it loads it when it first draws.
 
-plotext gets a figure of its own for every call, whole dots instead of data, and nothing outside the canvas, because its
-global figure, its logarithmic axis, its limits and NaN values are all traps.
+plotext joins the dots of a curve and knows the character of each pattern of dots. Its figure is left out: it goes over
+every dot a dozen times in Python, and its limits, its logarithmic axis and NaN values are all traps.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 DOTS: Final[dict[Glyphs, tuple[int, int]]] = {"braille": (2, 4), "block": (2, 2), "ascii": (1, 1)}
 """Dots per cell, across and down."""
-_MARKERS: Final[dict[Glyphs, str]] = {"braille": "braille", "block": "hd", "ascii": "."}
 Floats = NDArray[np.floating[Any]]
 Dots = NDArray[np.int64]
 
@@ -37,8 +38,7 @@ class Layer:
     """For one-dot-per-cell glyphs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell that was drawn into."""
 
     column: int
@@ -62,12 +62,6 @@ def to_dots(values: Floats, low: float, high: float, dots: int) -> Dots:
     return np.floor(share * max(dots - 1, 0) + 0.5).astype(np.int64)
 
 
-def unique_dots(x: Dots, y: Dots, dots_across: int) -> tuple[Dots, Dots]:
-    """Each dot once: plotext's time goes by the number of points."""
-    key = np.unique(y * dots_across + x)
-    return key % dots_across, key // dots_across
-
-
 def column_means(x: Dots, y: Floats, dots_across: int) -> tuple[Dots, Floats]:
     """The mean of y in each dot column that has points, for a curve with one point per column."""
     points = np.bincount(x, minlength=dots_across)
@@ -82,36 +76,45 @@ def raster(columns: int, rows: int, glyphs: Glyphs, layers: Sequence[Layer]) -> 
         columns: cells across.
         rows: cells down.
         glyphs: which decide the dots per cell.
-        layers: at most 255.
+        layers: dots outside the canvas are not allowed.
 
     Returns:
         The cells that are not empty.
     """
-    if columns < 1 or rows < 1 or not any(len(layer.x) for layer in layers):
+    if columns < 1 or rows < 1:
         return []
-    from plotext._figure import _figure_class
-
-    figure = _figure_class()
-    figure._limit_size(False, False)
-    figure.plot_size(columns, rows)
-    figure.frame(False)
-    figure.xticks([])
-    figure.yticks([])
     across, down = DOTS[glyphs]
-    figure.xlim(0, max(columns * across - 1, 1))
-    figure.ylim(0, max(rows * down - 1, 1))
+    patterns, owners = np.zeros((rows, columns), np.int64), np.zeros((rows, columns), np.int64)
     for index, layer in enumerate(layers):
-        if len(layer.x):
-            draw = figure.plot if layer.connected else figure.scatter
-            marker = layer.marker if glyphs == "ascii" else _MARKERS[glyphs]
-            # The colour tells which layer a cell belongs to.
-            draw(layer.x.tolist(), layer.y.tolist(), marker=marker, color=index)
-    figure._set_sizes()
-    figure.monitor.build_plot()
-    matrix = figure.monitor.matrix
+        x, y = _joined(layer) if layer.connected and len(layer.x) else (layer.x, layer.y)
+        dots = np.zeros((rows * down, columns * across), np.int64)
+        dots[rows * down - 1 - y, x] = 1
+        by_cell = dots.reshape(rows, down, columns, across).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+        drawn = by_cell @ (1 << np.arange(across * down))
+        patterns, owners = np.where(drawn, drawn, patterns), np.where(drawn, index, owners)
+    inked = np.nonzero(patterns)
+    columns_of_cells = (part.tolist() for part in (*inked, patterns[inked], owners[inked]))
+    chars = _characters(glyphs)
     return [
-        Cell(column, rows - 1 - row, matrix.marker[row][column], matrix.fullground[row][column])
-        for row in range(rows)
-        for column in range(columns)
-        if matrix.marker[row][column] != " "
+        Cell(column, row, chars[pattern] if chars else layers[owner].marker, owner)
+        for row, column, pattern, owner in zip(*columns_of_cells, strict=True)
     ]
+
+
+def _joined(layer: Layer) -> tuple[Dots, Dots]:
+    """The dots of a layer and those of the lines from each to the next."""
+    from plotext._utility import get_lines
+
+    x, y, _ = get_lines(layer.x.tolist(), layer.y.tolist(), [None] * len(layer.x))
+    return np.array(x, np.int64), np.array(y, np.int64)
+
+
+@cache
+def _characters(glyphs: Glyphs) -> tuple[str, ...]:
+    """One for each pattern of a cell's dots, of which the n-th, row by row from the top, counts 2 to the n."""
+    from plotext._utility import get_hd_marker
+
+    dots = math.prod(DOTS[glyphs])
+    if dots == 1:
+        return ()
+    return tuple(get_hd_marker(tuple(pattern >> dot & 1 for dot in range(dots))) for pattern in range(1 << dots))

@@ -148,6 +148,14 @@ class RunState:
         """The newest scores of `split`."""
         return self.scores_of(self.split)
 
+    @property
+    def threshold(self) -> float:
+        """Pairs no farther apart are the same: fitted at the newest evaluation; of older logs that of the distances."""
+        fitted = self.scores.fitted if self.scores else None
+        if fitted is not None:
+            return fitted.threshold
+        return self.distances.threshold if self.distances else math.nan
+
     def scores_of(self, split: str) -> Evaluated | None:
         """The newest scores of a split."""
         return next((item for item in reversed(self.history.evaluations) if item.split == split), None)

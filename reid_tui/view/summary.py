@@ -13,13 +13,14 @@ from reid_tui.text import printable
 from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
 from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
-from reid_tui.view.wording import LONGEST, scored_on
+from reid_tui.view.wording import LONGEST, precision_short, scored_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
+    from reid_tui.evaluation.operating import Fitted
     from reid_tui.view.history import Mark
     from reid_tui.view.run_state import RunState
 
@@ -54,7 +55,7 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
         start, data = state.started, state.started.dataset
         rows.append(("data", f"{data.name}, {count(data.train_images)} images ({data.source})"))
         rows.append(
-            ("model", f"{start.model}, {count(start.parameters)} parameters, {start.device}, {start.precision}")
+            ("model", f"{start.model}, {count(start.parameters)} parameters, {start.device}, {precision_short(start)}")
         )
     rows.append(("loss", _loss(state)))
     for scores in _newest_per_split(state):
@@ -137,13 +138,33 @@ def _score_rows(scores: Evaluated) -> list[tuple[str, str]]:
     ]
     where = f"({scores.split}, {scored_on(scores)}, step {count(scores.step)})"
     rates = [f"{fixed(tar, 3)} at {plain(far)}" for far, tar in scores.tar_at_far if math.isfinite(tar)]
+    where_equal = "" if scores.fitted else f" at threshold {fixed(scores.threshold, 3)}"
     told = [
         f"AUC {_with_interval(scores, 'auc')}",
-        f"EER {_with_interval(scores, 'eer')} at threshold {fixed(scores.threshold, 3)}",
+        f"EER {_with_interval(scores, 'eer')}{where_equal}",
         f"{D_PRIME} {fixed(scores.d_prime, 2)}",
         *([f"TAR at FAR {', '.join(rates)}"] if rates else []),
     ]
-    return [("retrieval", "  ".join([*found, where])), ("verification", "  ".join(told))]
+    threshold = [("threshold", _threshold(scores.fitted))] if scores.fitted else []
+    return [("retrieval", "  ".join([*found, where])), ("verification", "  ".join(told)), *threshold]
+
+
+def _threshold(fitted: Fitted) -> str:
+    """That of the equal error with both rates, and whose they are; then those for the rates that were asked for."""
+    equal, *others = fitted.points
+    people = f"{count(fitted.reported.identities)} identities"
+    whose = (
+        f"each half of {people} judged by what the other fitted" if fitted.apart else f"of the {people} that fitted it"
+    )
+    rates = f"FAR {_percent(equal.far, equal.far_interval)}, FRR {_percent(equal.frr, equal.frr_interval)}"
+    by_rate = [f"{fixed(point.threshold, 3)} for FAR {plain(point.asked)}" for point in others if point.asked]
+    return f"{fixed(equal.threshold, 3)}: {rates}, {whose}{'; ' * bool(by_rate)}{', '.join(by_rate)}"
+
+
+def _percent(rate: float, interval: tuple[float, float]) -> str:
+    """Such as 3.7 % (1.8 to 6.4), with its 95 % interval."""
+    low, high = (plain(100 * end, 2) for end in interval)
+    return f"{plain(100 * rate, 2)} % ({low} to {high})"
 
 
 def _with_interval(scores: Evaluated, field: str) -> str:

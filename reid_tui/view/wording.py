@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from reid_tui.text import printable
 from reid_tui.training.events import (
@@ -29,6 +29,9 @@ from reid_tui.training.events import (
     Warned,
 )
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
+
+if TYPE_CHECKING:
+    from reid_tui.config import RunConfig
 
 LogKind = Literal[
     "phase",
@@ -92,6 +95,20 @@ def cleaned(event: _Kind) -> _Kind:
     return dataclasses.replace(event, **changed) if changed else event
 
 
+def precision_chosen(config: RunConfig) -> str:
+    """Which precision was taken of those that were timed, and why; empty where none was timed."""
+    if not config.precision_why:
+        return ""
+    faster = f", {plain(config.precision_gain)} times as fast as fp32" if config.precision_gain > 1 else ""
+    return f"{config.precision} chosen{faster}: {config.precision_why}"
+
+
+def precision_short(started: RunStarted) -> str:
+    """The precision and what it gains, for a line without room."""
+    gain = started.config.precision_gain
+    return f"{started.precision} {plain(gain, 2)}x" if gain > 1 else started.precision
+
+
 def last_words(event: AnyEvent | None) -> str:
     """The line with which a command ends where an end needs one, else nothing; safe to print."""
     match event:
@@ -105,7 +122,8 @@ def scores_text(event: Evaluated) -> str:
     """The scores in the order in which the panel shows them, and what they are of."""
     return (
         f"{event.split}: rank-1 {fixed(event.rank1, 3)}  mAP {fixed(event.map, 3)}  AUC {fixed(event.auc, 3)}"
-        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}  on {scored_on(event)}"
+        f"  EER {fixed(event.eer, 3)}  {D_PRIME} {fixed(event.d_prime, 2)}"
+        f"{f'  threshold {fixed(event.fitted.threshold, 3)}' if event.fitted else ''}  on {scored_on(event)}"
     )
 
 
@@ -124,11 +142,11 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             # Evaluations and saves tell of themselves when they are done.
             return ("phase", event.detail or event.phase) if event.phase in ("importing", "loading") else None
         case RunStarted():
-            data = event.dataset
+            data, chosen = event.dataset, (precision_chosen(event.config), event.config.compile_why)
             return "run", (
                 f"{'resumed' if event.step else 'started'} {event.run}: {data.name} ({data.source}), "
                 f"{count(event.parameters)} parameters on {event.device} in {event.precision}, "
-                f"{count(event.total_steps)} steps"
+                f"{count(event.total_steps)} steps{''.join(f'; {why}' for why in chosen if why)}"
             )
         case EpochEnded():
             return (

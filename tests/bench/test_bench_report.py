@@ -210,7 +210,7 @@ def test_the_sides_take_turns_and_are_held_against_the_target(tmp_path: Path, mo
 
     def dashboard(_: Setup, name: str) -> list[AnyEvent]:
         order.append(name)
-        return log(96.0)
+        return log(98.0)
 
     def headless(_: Setup, name: str) -> list[AnyEvent]:
         order.append(name)
@@ -221,8 +221,8 @@ def test_the_sides_take_turns_and_are_held_against_the_target(tmp_path: Path, mo
     setup = Setup(rounds=2, steps=100, data="auto", data_dir=None, folder=tmp_path, talk=lambda _: None)
     pace, losses = measurements.measure_dashboard(setup)
     assert order == ["dashboard-a-0", "dashboard-b-0", "dashboard-b-1", "dashboard-a-1"]
-    assert pace.a.values == pytest.approx((96 * 64, 96 * 64))
-    assert pace.ratios() == pytest.approx((0.96, 0.96))
+    assert pace.a.values == pytest.approx((98 * 64, 98 * 64))
+    assert pace.ratios() == pytest.approx((0.98, 0.98))
     assert pace.met
     assert losses.b is not None
     assert losses.b.values == (100, 0)

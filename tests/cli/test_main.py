@@ -9,6 +9,7 @@ from reid_tui import __version__
 from reid_tui.cli import dashboard, train
 from reid_tui.cli.main import run
 from reid_tui.config import RunOptions, ScreenOptions
+from reid_tui.tui.terminal.look import LOCAL_FPS, REMOTE_FPS
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -165,7 +166,7 @@ def test_fps_is_settled_by_the_environment_unless_given(monkeypatch: pytest.Monk
     monkeypatch.setenv("SSH_TTY", "/dev/pts/3")
     for more in ([], ["--fps", "auto"], ["--fps", "25", "--no-mouse"]):
         assert run(["attach", *more]) == 0
-    assert [screen.fps for screen in seen] == [ScreenOptions().fps, 4, 4, 25]
+    assert [screen.fps for screen in seen] == [LOCAL_FPS, REMOTE_FPS, REMOTE_FPS, 25]
     assert [screen.mouse for screen in seen] == [True, True, True, False]
 
 

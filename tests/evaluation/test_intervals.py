@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reid_tui.evaluation import intervals as module
-from reid_tui.evaluation.intervals import DRAWS, retrieval_intervals, verification_intervals
+from reid_tui.evaluation.intervals import DRAWS, rate_intervals, retrieval_intervals, verification_intervals
 from reid_tui.evaluation.labels import DISTRACTOR, Labels
 from reid_tui.evaluation.retrieval import QueryScores, query_scores, retrieval_scores
 from reid_tui.evaluation.verification import verification_scores
@@ -110,3 +110,49 @@ def test_fewer_than_two_identities_have_none() -> None:
     two = np.array([[0, 0], [1, 1]])
     assert verification_intervals(np.ones(2), np.ones(2, dtype=bool), two, seed=0) == {}
     assert verification_intervals(np.zeros(0), np.zeros(0, dtype=bool), two[:0], seed=0) == {}
+
+
+def drawn_rates(wrong_P: np.ndarray, same_P: np.ndarray, identities_P2: np.ndarray, weights: np.ndarray) -> list[float]:
+    """False acceptance and rejection where each identity is there so often, and nobody once."""
+    weight_P2 = np.where(identities_P2 < 0, 1, weights[identities_P2])
+    times_P = np.where(same_P, weight_P2[:, 0], weight_P2.prod(axis=1))
+    kinds = (~same_P, same_P)
+    return [float((times_P * wrong_P)[kind].sum() / times_P[kind].sum()) for kind in kinds]
+
+
+def test_rates_are_drawn_with_all_pairs_of_an_identity() -> None:
+    rng = np.random.default_rng(5)
+    identities_P2 = rng.integers(-1, 12, (2000, 2))
+    identities_P2[::2] = rng.integers(0, 12, (1000, 1))
+    same_P = identities_P2[:, 0] == identities_P2[:, 1]
+    identities_P2[(identities_P2 < 0).all(axis=1), 0] = 0
+    same_P = identities_P2[:, 0] == identities_P2[:, 1]
+    wrong_P = rng.random(2000) < 0.1 + 0.02 * identities_P2[:, 0]
+    told = rate_intervals([wrong_P, ~wrong_P], same_P, identities_P2, seed=3)
+    weights_BK = module._draws(12, 3, module.PAIR_DRAWS)
+    drawn = np.array([drawn_rates(wrong_P, same_P, identities_P2, weights) for weights in weights_BK])
+    for kind in (0, 1):
+        low, high = np.quantile(drawn[:, kind], (0.025, 0.975))
+        assert told[kind] == [pytest.approx((low, high)), pytest.approx((1 - high, 1 - low))]
+
+
+def test_rates_of_very_many_identities_are_drawn_by_groups_of_them() -> None:
+    """As wide as by one at a time: each group is one of many then."""
+    rng = np.random.default_rng(5)
+    count = 4 * module.GROUPS
+    identities_P2 = rng.integers(0, count, (20_000, 2))
+    identities_P2[::2, 1] = identities_P2[::2, 0]
+    same_P = identities_P2[:, 0] == identities_P2[:, 1]
+    wrong_P = rng.random(20_000) < rng.random(count)[identities_P2[:, 0]]
+    told = rate_intervals([wrong_P], same_P, identities_P2, seed=0)
+    weights_BK = module._draws(count, 1, module.PAIR_DRAWS)
+    drawn = np.array([drawn_rates(wrong_P, same_P, identities_P2, weights) for weights in weights_BK])
+    for kind in (0, 1):
+        ((low, high),) = told[kind]
+        assert low < drawn[:, kind].mean() < high
+        assert high - low == pytest.approx(4 * drawn[:, kind].std(), rel=0.25)
+
+
+def test_rates_of_one_identity_may_be_anything() -> None:
+    pairs = np.zeros((3, 2), dtype=np.int64), np.ones(3, dtype=bool)
+    assert rate_intervals([pairs[1]], pairs[1], pairs[0], seed=0) == ([(0.0, 1.0)], [(0.0, 1.0)])

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import threading
+import time
 import tracemalloc
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -299,8 +303,48 @@ def test_what_is_allocated_stays_within_the_limit(identities: int) -> None:
     assert limit / 4 < peak + numpy_peak <= limit + shared
 
 
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's number of threads, for the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_any_number_of_threads_finds_the_same(threads: Callable[[int], None]) -> None:
+    points, identities = clouds(300, 7, 3, seed=5)
+    found = []
+    for number in (1, 2, 5):
+        threads(number)
+        found.append(query_scores(points, labels_of(identities)))
+    for name in ("first_Q", "precision_Q", "trapezoid_Q", "inverse_penalty_Q"):
+        assert len({getattr(scores, name).tobytes() for scores in found}) == 1
+
+
+def test_the_rows_are_shared_among_the_threads(threads: Callable[[int], None]) -> None:
+    points, identities = clouds(100, 4, 2, seed=6)
+    own = []
+    for number in (1, 2):
+        threads(number)
+        rows = Mock(side_effect=lambda: time.sleep(0.001))
+        query_scores(points, labels_of(identities), go_on=rows)
+        own.append(rows.call_count)
+    assert own[1] < own[0]
+
+
+def test_what_go_on_raises_leaves_no_thread_behind(threads: Callable[[int], None]) -> None:
+    threads(4)
+    points, identities = clouds(100, 4, 2, seed=6)
+    with pytest.raises(InterruptedError):
+        query_scores(points, labels_of(identities), go_on=Mock(side_effect=InterruptedError))
+    assert not [thread for thread in threading.enumerate() if "ranking" in thread.name]
+
+
 @pytest.mark.parametrize("after", [1, 2, 100])
-def test_go_on_comes_before_each_part_and_what_it_raises_ends_the_work(after: int) -> None:
+def test_go_on_comes_before_each_part_and_what_it_raises_ends_the_work(
+    after: int, threads: Callable[[int], None]
+) -> None:
+    threads(1)
     points, identities = clouds(100, 4, 2, seed=6)
     calls: list[int] = []
 

@@ -153,6 +153,17 @@ def test_hand_computed_scores() -> None:
     assert scores.d_prime == pytest.approx((5.25 - 2.5) / math.sqrt((1.25 + 2.1875) / 2))
 
 
+def test_known_values_with_ties_and_a_gap() -> None:
+    same = np.array([0.0, 0, 1, 1, 2, 2, 5, 5, 9, 9])
+    different = np.array([3.0, 3, 4, 4, 6, 6, 7, 7, 8, 8])
+    scores = verification_scores(np.concatenate((same, different)), np.repeat([True, False], 10))
+    assert (scores.auc, scores.eer) == (0.72, 0.4)
+    for at in (4.0, scores.threshold):
+        assert ((different <= at).mean(), (same > at).mean()) == (0.4, 0.4)
+    assert 4 <= scores.threshold < 5
+    assert tar_at_far(same, different, 0.1) == 0.6
+
+
 def test_the_crossing_between_two_distances_is_interpolated() -> None:
     # Rates (accepted, rejected): at 1 (0, 1/2), at 2 (1, 1/2): they meet half way, at 1/2.
     scores = verification_scores(np.array([1.0, 3.0, 2.0]), np.array([True, True, False]))

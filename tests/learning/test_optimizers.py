@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -192,3 +195,25 @@ def test_what_is_not_trained_has_no_state() -> None:
 def test_an_unknown_name_is_the_callers_fault() -> None:
     with pytest.raises(ValueError, match="lion"):
         build("lion", small())
+
+
+STEP = """
+import sys, torch
+from reid_tui.config import OPTIMIZERS
+from reid_tui.learning.optimizers import build_optimizer, load_state, state_tensors
+
+for name in OPTIMIZERS:
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    optimizer = build_optimizer(name, [weight], 0.1, 0.1, torch.device("cpu"))
+    weight.square().sum().backward()
+    optimizer.step()
+    assert not weight.equal(torch.ones(2, 2)) and weight.requires_grad
+    optimizer.zero_grad()
+    assert weight.grad is None
+    load_state(name, optimizer, [weight], state_tensors(name, optimizer, [weight]))
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_no_step_imports_the_compiler() -> None:
+    subprocess.run([sys.executable, "-c", STEP], check=True)

@@ -40,6 +40,9 @@ def test_found_by_path_name_short_name_and_latest(tmp_path: Path) -> None:
     assert locate_run(first.name, tmp_path) == first
     assert locate_run("first", tmp_path) == first
     assert locate_run("latest", tmp_path) == second
+    assert locate_run(f"{tmp_path}/latest", tmp_path / "elsewhere") == second
+    (tmp_path / "latest").symlink_to(first)
+    assert locate_run(f"{tmp_path}/latest", tmp_path / "elsewhere") == tmp_path / "latest"
 
 
 def test_a_run_that_still_loads_is_found_by_who_asks_for_it(tmp_path: Path) -> None:
@@ -54,7 +57,9 @@ def test_a_run_that_still_loads_is_found_by_who_asks_for_it(tmp_path: Path) -> N
         locate_run("loading", tmp_path)
 
 
-@pytest.mark.parametrize(("spec", "words"), [("nope", "no run 'nope'"), ("latest", "no run in")])
+@pytest.mark.parametrize(
+    ("spec", "words"), [("nope", "no run 'nope'"), ("latest", "no run in"), ("a/latest", "no run in 'a'")]
+)
 def test_missing(spec: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=words):
         locate_run(spec, tmp_path)

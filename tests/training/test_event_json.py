@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from reid_tui.training.event_json import from_json, to_json, to_line
 from reid_tui.training.events import Evaluated
+from tests.training.test_card import FITTED
 from tests.view.samples import started
 
 OLD: dict[str, Any] = {
@@ -40,8 +42,30 @@ def test_scores_come_back_whole() -> None:
     hash(event)  # all the way down
 
 
+def test_thresholds_come_back_without_their_calibration() -> None:
+    event = dataclasses.replace(from_json(OLD), fitted=dataclasses.replace(FITTED, knots=()), d_prime=2.0)
+    told = json.loads(to_line(event))
+    assert told["fitted"]["points"][0] == {
+        "asked": None,
+        "threshold": 0.6125,
+        "far": 0.04,
+        "frr": 0.05,
+        "far_interval": [0.02, 0.07],
+        "frr_interval": [0.03, 0.08],
+    }
+    assert told["fitted"]["reported"] == [31, 9_000, 19_000]
+    assert from_json({**told, "fitted": {**told["fitted"], "of a later version": 1}}) == event
+    hash(event)
+
+
+@pytest.mark.parametrize("fitted", [{}, [], "0.6", {"points": []}, {"points": None, "apart": True}])
+def test_thresholds_that_are_none_are_refused(fitted: object) -> None:
+    with pytest.raises(ValueError, match=r"^[ -~]{4,100}$"):
+        from_json({**OLD, "fitted": fitted})
+
+
 def test_what_is_not_there_is_not_told() -> None:
-    assert not {"tar_at_far", "intervals"} & set(to_json(from_json(OLD)))
+    assert not {"tar_at_far", "intervals", "fitted"} & set(to_json(from_json(OLD)))
     assert from_json({**OLD, "tar_at_far": {}, "intervals": {}}) == from_json(OLD)
 
 

@@ -11,12 +11,14 @@ import torch
 
 from reid_tui.config import RunConfig
 from reid_tui.data.dataset import Dataset
-from reid_tui.data.pairs import EpochPairs, pairs_of_step
+from reid_tui.data.pairs import pairs_of_step
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import load_latest, manifests, read_manifest
 from reid_tui.training.event_json import to_json
 from reid_tui.training.saved import step_of
+from reid_tui.training.steps.batches import Batch
+from reid_tui.training.steps.costs import Costs
 from tests.training.rig import Rig, blow_up
 
 
@@ -305,13 +307,13 @@ class TestNotFinite:
     def test_three_that_were_not_finite_by_chance_leave_good_weights(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        whole = rig.learner._cost
+        whole = Costs.of
 
-        def spoiled(pairs: EpochPairs, step: int) -> Any:
-            cost = whole(pairs, step)
+        def spoiled(costs: Costs, batch: Batch, step: int) -> Any:
+            cost = whole(costs, batch, step)
             return cost._replace(loss=cost.loss * (math.inf if at() in (9, 10, 11) else 1))
 
-        monkeypatch.setattr(rig.learner, "_cost", spoiled)
+        monkeypatch.setattr(Costs, "of", spoiled)
         taken = [0]
 
         def at() -> int:

@@ -20,6 +20,7 @@ from reid_tui.tui.dashboard import ReidTuiApp
 from reid_tui.tui.host import Host
 from reid_tui.tui.session import News
 from reid_tui.tui.terminal.look import Look
+from tests.view.samples import fitted
 
 LOOK = Look("truecolor", "braille")
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -126,8 +127,9 @@ class Script:
                 map=0.781,
                 auc=0.965,
                 eer=0.094,
-                threshold=0.62,
+                threshold=0.91,
                 d_prime=2.37,
+                fitted=fitted(0.62),
             ),
             ev.EmbeddingsReady(step=self.step, split="test", path="", points=points, identities=identities),
             ev.DistancesReady(
@@ -136,7 +138,7 @@ class Script:
                 edges=edges,
                 same=(9, 5, *[0] * 10),
                 different=(*[0] * 4, *[3] * 8),
-                threshold=0.62,
+                threshold=0.91,
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -16,6 +17,7 @@ from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.notices import MOST, notice, notices
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.pause_key import PauseKey
+from reid_tui.tui.terminal.look import LOCAL_FPS
 from reid_tui.tui.terminal.title import terminal_title, title_sequence
 from reid_tui.tui.widgets.footer import MOST as MOST_HINTS
 from reid_tui.tui.widgets.footer import hints
@@ -25,8 +27,8 @@ from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows
 from reid_tui.view.run_state import RunState
 from tests.hostile import HOSTILE
-from tests.tui.rig import NAMES, Script
-from tests.view.samples import evaluated
+from tests.tui.rig import CONFIG, NAMES, Script
+from tests.view.samples import evaluated, fitted
 
 
 def state_after(*, steps: int = 40, **start: object) -> RunState:
@@ -130,14 +132,33 @@ def test_pace_grows_with_cost() -> None:
     assert panel.due(4.0)
 
 
+def test_a_pace_is_slowed_down() -> None:
+    panel = Pace(0.5)
+    panel.drawn(0.0, 0.0, slower=4.0)
+    assert not panel.due(1.9)
+    assert panel.due(2.0)
+
+
 @pytest.mark.parametrize("fps", range(1, 61))
-def test_fewer_repaints_leave_every_widget_its_turn(fps: int) -> None:
-    rhythm, slowest = pace.rhythm(fps), pace.rhythm(1)
-    assert rhythm.numbers < rhythm.charts
-    assert slowest.numbers < 1
-    assert slowest.charts < 2
+def test_numbers_move_every_second_at_least_and_charts_half_as_often(fps: int) -> None:
+    rhythm = pace.rhythm(fps)
+    assert rhythm.charts == 2 * rhythm.numbers < 2
     assert pace.rhythm(max(fps - 1, 1)) >= rhythm
-    assert 2 / rhythm.numbers + 3 / rhythm.charts <= fps * rhythm.widgets
+
+
+def test_what_is_drawn_is_drawn_together() -> None:
+    rhythm = pace.rhythm(LOCAL_FPS)
+    numbers, charts = Pace(rhythm.numbers), Pace(rhythm.charts)
+    drawn: dict[str, list[float]] = {"numbers": [], "charts": []}
+    numbers.drawn(0.3, 0.0)  # somebody pressed a key
+    for now in (tick / LOCAL_FPS + 0.013 for tick in range(1, 20 * LOCAL_FPS)):
+        for name, pace_of in (("numbers", numbers), ("charts", charts)):
+            if pace_of.due(now):
+                drawn[name].append(now)
+                pace_of.drawn(now, 0.001)
+    assert len(drawn["numbers"]) == pytest.approx(40, abs=3)
+    assert len(drawn["charts"]) == pytest.approx(20, abs=2)
+    assert len(set(drawn["charts"]) - set(drawn["numbers"])) <= 1
 
 
 def test_toasts_are_few_and_the_last_of_a_kind() -> None:
@@ -214,12 +235,17 @@ def test_every_toast_is_one_harmless_line(text: str) -> None:
 
 def test_scores_of_every_split_have_their_row_at_80x24() -> None:
     told = [
-        evaluated(40 + n, split=split, map=0.5 + n / 10) for n in (0, 1) for split in ("validation", "seen", "unseen")
+        evaluated(40 + n, split=split, map=0.5 + n / 10, fitted=fitted() if split == "unseen" else None)
+        for n in (0, 1)
+        for split in ("validation", "seen", "unseen")
     ]
     rows = [*number_rows(fold(state_after(), told)), NumberRow("CPU", "10 %"), NumberRow("memory", "300 MB")]
     text = [part.plain.split() for part in lines(rows, 27, 19)]
     assert len([words for words in text if words]) == len(rows)
     assert ["rank-1", "seen", "0.800"] in text
+    assert ["threshold", "0.612"] in text
+    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] in text
+    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] not in [part.plain.split() for part in lines(rows, 27, 18)]
     assert ["mAP", "seen", "0.600", "+0.100"] in text
     assert ["mAP", "valid.", "0.600", "+0.100"] in text
     starts = {part.plain.index("0.") for part in lines(rows, 27, 19) if part.plain.startswith(("rank", "mAP"))}
@@ -257,6 +283,12 @@ def test_header_keeps_what_matters_most() -> None:
     assert narrow.rstrip().endswith("TRAINING")
     assert "epoch 1/5" in progress_line(state_after(), 60).plain
     assert "ETA" in progress_line(state_after(), 80).plain
+
+
+def test_header_says_what_a_timed_precision_gains() -> None:
+    chosen = dataclasses.replace(CONFIG, precision="bf16", precision_gain=1.53, precision_why="because")
+    assert "  bf16 1.5x  " in identity_line(state_after(precision="bf16", config=chosen), 120).plain
+    assert "  fp32  " in identity_line(state_after(), 120).plain
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "歩行者🙂" * 60])

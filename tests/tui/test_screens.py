@@ -15,6 +15,7 @@ from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.terminal.look import Colors, Look
 from reid_tui.tui.widgets.legend import Legend
 from tests.tui.rig import Rig, dashboard
+from tests.view.samples import evaluated, fitted
 
 SIZES = [(60, 15), (80, 24), (120, 40), (200, 60)]
 
@@ -122,6 +123,16 @@ async def test_looks(look: Look) -> None:
         if look.glyphs == "ascii":
             plot = rig.panel("map").canvas.text + rig.panel("loss").canvas.text + rig.panel("distances").canvas.text
             assert plot.isascii()
+
+
+async def test_numbers_and_distances_show_one_threshold_the_fitted_one() -> None:
+    async with dashboard(size=(200, 60)) as rig:
+        await rig.until(lambda: "threshold 0.62" in rig.panel("distances").canvas.text)
+        numbers = [line.split() for line in rig.panel("numbers").canvas.text.splitlines()]
+        assert ["threshold", "0.620"] in numbers
+        assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] in numbers
+        rig.script.emit(evaluated(40, fitted=fitted(0.7)))
+        await rig.until(lambda: "threshold 0.70" in rig.panel("distances").canvas.text)
 
 
 async def test_plots_follow_the_theme() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 
 import pytest
@@ -10,6 +11,7 @@ from textual.events import Resize
 from textual.geometry import Size
 
 from reid_tui.training import events as ev
+from reid_tui.tui import thrift
 from tests.tui.rig import Rig, dashboard
 
 SIZES = 30
@@ -39,8 +41,9 @@ def picture(rig: Rig) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["", "question_mark", "m", "q", "ctrl+p", "z"])
-async def test_a_storm_of_sizes(key: str) -> None:
+async def test_a_storm_of_sizes(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the panels, the dialogs, the help, the palette and a zoomed panel."""
+    monkeypatch.setattr(thrift, "EVERY", math.inf)
     rng = random.Random(key)
     sizes = [(rng.randint(1, 500), rng.randint(1, 200)) for _ in range(SIZES - len(CORNERS))] + CORNERS
     rng.shuffle(sizes)

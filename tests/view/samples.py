@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reid_tui.config import RunOptions, resolve
+from reid_tui.evaluation.operating import Fitted, OperatingPoint, Pairs
 from reid_tui.training.events import SCHEMA, DatasetFacts, DistancesReady, Evaluated, Progress, RunStarted
 from reid_tui.view.history import History, Mark
 
@@ -73,6 +74,14 @@ def evaluated(step: int, **fields: Any) -> Evaluated:
         "d_prime": 2.5,
     }
     return Evaluated(**{**values, **fields})
+
+
+def fitted(threshold: float = 0.612, *, apart: bool = True) -> Fitted:
+    """As an event carries it: without its calibration."""
+    equal = OperatingPoint(None, threshold, 0.0375, 0.041, (0.0183, 0.0638), (0.0229, 0.0621))
+    hundredth = OperatingPoint(0.01, 0.503, 0.0109, 0.059, (0.004, 0.02), (0.036, 0.085))
+    counts = Pairs(64, 6144, 159_200)
+    return Fitted((equal, hundredth), counts, counts, (), apart)
 
 
 def spread01(count: int, ratio: float) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -34,7 +34,7 @@ from reid_tui.view.numbers import number_rows
 from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import summary_rows
 from reid_tui.view.wording import LONGEST
-from tests.view.samples import evaluated, progress, started
+from tests.view.samples import distances, evaluated, fitted, progress, started
 
 if TYPE_CHECKING:
     from reid_tui.training.events import AnyEvent
@@ -149,6 +149,15 @@ def test_scores_and_their_predecessors_by_split() -> None:
     assert best is not None
     assert best.map == 0.5
     assert after(evaluated(1, split="other")).split == "other"
+
+
+def test_the_threshold_is_the_fitted_one_and_of_older_logs_that_of_the_distances() -> None:
+    drawn = dataclasses.replace(distances(), threshold=0.9)
+    assert math.isnan(after(*BEGUN).threshold)
+    assert after(*BEGUN, drawn, evaluated(2)).threshold == 0.9
+    new = after(*BEGUN, evaluated(2, split="unseen", fitted=fitted()), evaluated(2, split="seen"), drawn)
+    assert new.threshold == 0.612
+    assert fold(new, [evaluated(3, split="unseen", fitted=fitted(0.7))]).threshold == 0.7
 
 
 def test_the_validation_chooses_the_best_and_reports_nothing() -> None:

@@ -90,6 +90,22 @@ def test_smoothing_is_the_bias_corrected_moving_average() -> None:
     assert History().with_losses([1, 2], [1.0, 2.0]).smoothed(0.0).tolist() == [1.0, 2.0]
 
 
+def test_smoothing_goes_on_where_it_ended() -> None:
+    losses = np.random.default_rng(0).random(700)
+    grown, seen = History(), []
+    for start in range(0, 700, 70):
+        grown = grown.with_losses(range(start, start + 70), losses[start : start + 70])
+        seen.append((grown, grown.smoothed(0.9).copy()))
+    whole = History().with_losses(range(700), losses).smoothed(0.9)
+    for history, smoothed in seen:
+        assert smoothed.tolist() == history.smoothed(0.9).tolist() == whole[: history.length].tolist()
+    assert np.shares_memory(grown.smoothed(0.9), grown.smoothed(0.9))
+    cut = grown.cut(100, margin=1.0, lr=1e-3).with_losses([101, 102], [9.0, 9.0])
+    afresh = History().with_losses(range(103), [*losses[:101], 9.0, 9.0])
+    assert cut.smoothed(0.9).tolist() == afresh.smoothed(0.9).tolist()
+    assert grown.smoothed(0.9).tolist() == whole.tolist()
+
+
 def test_smoothing_weighs_a_point_by_the_steps_it_stands_for() -> None:
     every = History().with_losses(range(1, 401), [1.0] * 200 + [0.0] * 200)
     thinned = History().with_losses(range(2, 402, 2), [1.0] * 100 + [0.0] * 100)

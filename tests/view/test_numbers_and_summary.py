@@ -21,7 +21,7 @@ from reid_tui.view.fold import fold
 from reid_tui.view.numbers import NumberRow, number_rows, trend
 from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary, summary_rows
-from tests.view.samples import evaluated, progress, started
+from tests.view.samples import evaluated, fitted, progress, started
 
 UNKNOWN, MINUS = "\u2013", "\u2212"
 
@@ -79,6 +79,15 @@ def test_a_number_turned_before_an_evaluation_at_the_same_step_is_no_change_sinc
     assert {row.label: row.delta for row in number_rows(resumed)}["margin"] == f"{MINUS}0.10"
     forgot = fold(fold(state, [evaluated(5)]), [started(step=1, margin=1.5)])
     assert {row.label: row.delta for row in number_rows(forgot)}["margin"] == ""
+
+
+def test_the_fitted_threshold_and_what_it_is_worth() -> None:
+    state = fold(RunState(), [started(), evaluated(0, fitted=fitted(0.5)), evaluated(1, fitted=fitted())])
+    rows = {row.label: row for row in number_rows(state)}
+    assert rows["threshold"] == NumberRow("threshold", "0.612", "+0.112", "flat")
+    assert rows["FAR / FRR"] == NumberRow("FAR / FRR", "0.037 / 0.041")
+    older = [row.label for row in number_rows(fold(RunState(), [started(), evaluated(1)]))]
+    assert not {"threshold", "FAR / FRR"} & set(older)
 
 
 def test_scores_on_other_images_are_no_change() -> None:
@@ -143,6 +152,20 @@ def test_the_summary_tells_the_protocol_and_how_far_the_scores_are_to_be_trusted
     assert rows["verification"] == (
         "AUC 0.970 (0.96 to 0.98)  EER 0.080 at threshold 0.430  d\u2032 2.50  TAR at FAR 0.930 at 0.01, 0.800 at 0.001"
     )
+
+
+def test_the_summary_tells_both_rates_of_the_fitted_threshold() -> None:
+    rows = dict(summary_rows(fold(RunState(), [started(), evaluated(9, fitted=fitted())])))
+    assert rows["verification"] == "AUC 0.970  EER 0.080  d\u2032 2.50"
+    assert rows["threshold"] == (
+        "0.612: FAR 3.8 % (1.8 to 6.4), FRR 4.1 % (2.3 to 6.2), each half of 64 identities judged by what the other "
+        "fitted; 0.503 for FAR 0.01"
+    )
+    few = summary_rows(fold(RunState(), [started(), evaluated(9, fitted=fitted(apart=False))]))
+    assert dict(few)["threshold"].endswith(
+        "FRR 4.1 % (2.3 to 6.2), of the 64 identities that fitted it; 0.503 for FAR 0.01"
+    )
+    assert "threshold" not in dict(summary_rows(fold(RunState(), [started(), evaluated(9)])))
 
 
 def test_the_work_does_not_grow_with_the_square_of_the_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:

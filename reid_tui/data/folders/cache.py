@@ -1,4 +1,4 @@
-"""Pixels of a listing, kept under the user's cache folder from one start to the next: `pictures/<spec>/<size>/`.
+"""What is kept of a listing under the user's cache folder, its pixels above all: `pictures/<spec>/<size>/`.
 
 Legend: N rows, C channels, H height, W width.
 """
@@ -23,7 +23,7 @@ from reid_tui.data.folders.decode import UnreadError
 from reid_tui.data.folders.fill import Generation, Job, fill
 from reid_tui.data.folders.reading import read_settled
 from reid_tui.data.folders.store import FileStore, MemoryStore, PixelRows, StoreError, storing
-from reid_tui.data.folders.verdict import judged
+from reid_tui.data.folders.verdict import MOST_UNREADABLE, judged
 from reid_tui.errors import DataError, advice, why
 from reid_tui.text import printable
 
@@ -48,13 +48,14 @@ class Kept(NamedTuple):
     folder: Path
 
 
-def pixels(listing: Listing, size: str, report: Report) -> Pixels:
+def pixels(listing: Listing, size: str, report: Report, most_unreadable: float = MOST_UNREADABLE) -> Pixels:
     """Bring all pictures to one size, or take what an earlier start has kept of them.
 
     Args:
         listing: of at least one picture.
         size: HxW, as `config.parse_image_size` gives it.
         report: told how far it is; what it raises ends it, and nothing half made stays.
+        most_unreadable: share of the pictures that may be left out.
 
     Raises:
         DataError: no picture can be read, more cannot be read than may be left out, or there is room nowhere.
@@ -64,7 +65,7 @@ def pixels(listing: Listing, size: str, report: Report) -> Pixels:
     old: Generation | None = None
     try:
         with storing():
-            folder = generations.make_private(_folder(listing.spec) / f"{size}-{index.VERSION}")
+            folder = generations.make_private(folder_of(listing.spec) / f"{size}-{index.VERSION}")
         generations.sweep(folder)
         old = _found(job, folder)
         same = old is not None and np.array_equal(old.index.keys, job.keys)
@@ -72,8 +73,8 @@ def pixels(listing: Listing, size: str, report: Report) -> Pixels:
             outdated = index.name_of(job.keys) if same else ""
             old = generations.make(folder, len(job.paths), job.size, lambda rows: fill(job, old, rows), outdated)
     except StoreError as error:
-        return judged(listing, _unkept(job, old), None, _cache_off(listing.spec, error))
-    return judged(listing, old, folder)
+        return judged(listing, _unkept(job, old), None, _cache_off(listing.spec, error), most=most_unreadable)
+    return judged(listing, old, folder, most=most_unreadable)
 
 
 def forget(spec: str) -> int:
@@ -106,7 +107,7 @@ def kept(spec: str) -> Kept:
     Raises:
         OSError: the user has no folder for it.
     """
-    folder = _folder(spec)
+    folder = folder_of(spec)
     size = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -115,7 +116,15 @@ def kept(spec: str) -> Kept:
     return Kept(size, folder)
 
 
-def _folder(spec: str) -> Path:
+def folder_of(spec: str) -> Path:
+    """Where all is kept of a source, which may not be there yet.
+
+    Args:
+        spec: canonical, as `Listing.spec`.
+
+    Raises:
+        OSError: the user has no folder for it.
+    """
     try:
         base = platformdirs.user_cache_path("reid-tui", appauthor=False)
     except RuntimeError as error:
@@ -178,6 +187,6 @@ def _cache_off(spec: str, error: StoreError) -> Finding:
     """Why nothing is kept, as a clause behind the count of one."""
     place = ""
     with contextlib.suppress(OSError):
-        place = f" {printable(_folder(spec).parent, 400)}"
+        place = f" {printable(folder_of(spec).parent, 400)}"
     then = "until then all pictures are read again at each start"
     return Finding("cache_off", f"folder for kept pictures cannot be used:{place}: {advice(error, then)}", 1)

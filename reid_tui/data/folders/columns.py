@@ -13,13 +13,14 @@ from reid_tui.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+Headings = dict[str, tuple[tuple[str, ...], ...]]
 DELIMITERS: Final = ",;\t"
 PATH: Final = "path"
 IDENTITY: Final = "identity"
 CAMERA: Final = "camera"
 SPLIT: Final = "split"
 BOX: Final = "box"
-HEADINGS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+HEADINGS: Final[Headings] = {
     PATH: (
         ("path",),
         ("image", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image_name", "img"),
@@ -68,23 +69,29 @@ def rows(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
-def columns(text: str, where: str) -> Columns:
+def columns(text: str, where: str, headings: Headings = HEADINGS, needed: Sequence[str] = _NEEDED) -> Columns:
     """Read a table's header.
 
     Args:
         text: the table.
         where: it lies; safe to print.
+        headings: of the columns that are read, as `HEADINGS`.
+        needed: columns that must be there.
 
     Raises:
         DataError: it has none, or one without the columns that are needed, or with two for one thing.
     """
     headers = {delimiter: _header(text, delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: (_known(headers[delimiter]), len(headers[delimiter])))
+    known = {name for groups in headings.values() for group in groups for name in group}
+    best = max(
+        DELIMITERS,
+        key=lambda delimiter: (sum(name.lower() in known for name in headers[delimiter]), len(headers[delimiter])),
+    )
     header = headers[best]
     if not header:
-        raise DataError(f"{where} has no header; the first line of a table names its columns: path,identity")
-    places = {kind: place for kind in HEADINGS if (place := _place(kind, header, where)) is not None}
-    lacking = [kind for kind in _NEEDED if kind not in places]
+        raise DataError(f"{where} has no header; the first line of a table names its columns: {','.join(needed)}")
+    places = {kind: place for kind in headings if (place := _place(kind, headings[kind], header, where)) is not None}
+    lacking = [kind for kind in needed if kind not in places]
     if lacking:
         raise DataError(
             f"{where} has no column for {' and '.join(lacking)}; its columns are {shown(header)}; write "
@@ -100,14 +107,9 @@ def _header(text: str, delimiter: str) -> tuple[str, ...]:
         return ()
 
 
-def _known(header: Sequence[str]) -> int:
-    known = {name for groups in HEADINGS.values() for group in groups for name in group}
-    return sum(name.lower() in known for name in header)
-
-
-def _place(kind: str, header: Sequence[str], where: str) -> int | None:
+def _place(kind: str, groups: tuple[tuple[str, ...], ...], header: Sequence[str], where: str) -> int | None:
     """Of the column that is `kind`."""
-    for group in HEADINGS[kind]:
+    for group in groups:
         found = [place for place, name in enumerate(header) if name.lower() in group]
         if len(found) > 1:
             names = shown([header[place] for place in found])

@@ -125,7 +125,7 @@ class Source:
             if (right - left, bottom - top) != (width, height):
                 x, y = image.width / self._upright[0], image.height / self._upright[1]
                 edges = (left * x, top * y, min(right * x, image.width), min(bottom * y, image.height))
-                image = image.resize((width, height), Image.Resampling.BILINEAR, edges, reducing_gap=_GAP)
+                image = resized(image, size, edges)
             elif image.size != (width, height):
                 image = image.crop((left, top, right, bottom))
             pixels: UInt8Array = np.asarray(image)
@@ -148,6 +148,16 @@ class Source:
     def _plain(self, image: Image.Image) -> Image.Image:
         image = _plain(image)
         return image if self._turn is None else image.transpose(self._turn)
+
+
+def resized(
+    image: Image.Image, size: tuple[int, int], edges: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """What lies between left, top, right and bottom edges of a picture, or all of it, brought to H, W.
+
+    The aspect is not kept. A picture of this size is resampled to itself, bit for bit.
+    """
+    return image.resize(size[::-1], Image.Resampling.BILINEAR, edges, reducing_gap=_GAP)
 
 
 def is_colourless(pixels: UInt8Array) -> bool:

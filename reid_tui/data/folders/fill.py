@@ -15,14 +15,13 @@ from collections import deque
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
-from hashlib import blake2b
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from reid_tui.data.folders import index
-from reid_tui.data.folders.decode import Source, TooLargeError, UnreadableError, UnreadError, is_colourless
+from reid_tui.data.folders.decode import Source, TooLargeError, UnreadableError, UnreadError
 from reid_tui.data.folders.index import Index
 from reid_tui.data.folders.reading import read_settled
 
@@ -211,7 +210,7 @@ class _Crew:
                 keys[place] = np.frombuffer(index.row_key(job.paths[row], file.size, file.changed_ns, box), np.uint8)
                 found = file.source().part(box, job.size)
                 pixels[place], states[place] = found, len(found)
-                digests[place] = _digest(found)
+                digests[place] = index.content_digest(found)
             except UnreadableError as error:
                 states[place], reasons[row] = _state(error), str(error)
         if not (states == index.COLOUR).any():
@@ -261,13 +260,6 @@ def _state(error: UnreadableError) -> int:
             return index.UNREAD
         case _:
             return index.DAMAGED
-
-
-def _digest(pixels: UInt8Array) -> UInt8Array:
-    """Of (C, H, W): the same for a picture in grey and in equal channels."""
-    telling = pixels[:1] if is_colourless(pixels) else pixels
-    found = blake2b(np.ascontiguousarray(telling).data, digest_size=index.KEY_BYTES).digest()
-    return np.frombuffer(found, dtype=np.uint8)
 
 
 def _waited(answer: Future[_Part], wait: Callable[[], None]) -> _Part:

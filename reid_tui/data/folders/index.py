@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from reid_tui.data.folders.decode import is_colourless
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -86,6 +88,13 @@ def decode_index(content: bytes, rows: int | None, size: tuple[int, int]) -> Ind
         digests=digests.reshape(found, KEY_BYTES),
         reasons={int(row): str(reason) for row, reason in facts["reasons"]},
     )
+
+
+def content_digest(pixels: UInt8Array) -> UInt8Array:
+    """(16,) of (C, H, W): the same for a picture in grey and in equal channels."""
+    telling = pixels[:1] if is_colourless(pixels) else pixels
+    found = blake2b(np.ascontiguousarray(telling).data, digest_size=KEY_BYTES).digest()
+    return np.frombuffer(found, dtype=np.uint8)
 
 
 def name_of(keys: UInt8Array) -> str:

@@ -108,11 +108,16 @@ def canonical(spec: str) -> str:
     return f"{place.prefix}:{place.place}"
 
 
-def listing(options: DataOptions, report: Report) -> Listing:
+def listing(options: DataOptions, report: Report, fewest: int = 2) -> Listing:
     """The pictures that a spec names; not for sets that come as arrays.
 
+    Args:
+        options: their `data` is the spec.
+        report: told what is going on.
+        fewest: identities that there must be.
+
     Raises:
-        DataError: they cannot be listed, or show fewer than two identities.
+        DataError: they cannot be listed, or show too few identities.
         UsageError: an option is of no use to the source.
     """
     place = _place(options.data)
@@ -120,7 +125,7 @@ def listing(options: DataOptions, report: Report) -> Listing:
     if place.recognised:
         report(f"{printable(place.place, 400)} is taken as {place.prefix}")
     found = SOURCES[place.prefix].lists(place.place, options, report)
-    _check(found)
+    _check(found, fewest)
     return replace(found, source=f"{found.source}, taken as {place.prefix}") if place.recognised else found
 
 
@@ -140,6 +145,18 @@ def arrays(options: DataOptions, report: Report) -> Pool | None:
 
     _refuse_unused(prefix, options)
     return pool(name, options.data_dir, report)
+
+
+def fitting(path: Path) -> dict[str, Path]:
+    """What each source would take of an absolute path, by prefix, where it fits.
+
+    Raises:
+        DataError: it cannot be looked at.
+    """
+    try:
+        return {prefix: place for prefix, source in SOURCES.items() if (place := source.fits(path)) is not None}
+    except OSError as error:
+        raise DataError(f"{printable(path, 400)} cannot be read: {why(error)}; see that you may read it") from error
 
 
 def _place(spec: str) -> _Place:
@@ -173,14 +190,11 @@ def _recognised(spec: str) -> _Place:
     """The only source that fits a path."""
     path = _there(spec, f", or one of the sources {', '.join(f'{name}:' for name in SOURCES)}" if ":" in spec else "")
     shown = printable(path, 400)
-    try:
-        fitting = {prefix: place for prefix, source in SOURCES.items() if (place := source.fits(path)) is not None}
-    except OSError as error:
-        raise DataError(f"{shown} cannot be read: {why(error)}; see that you may read it") from error
-    if len(fitting) > 1:
-        both = " or ".join(f"{prefix}:{printable(place, 400)}" for prefix, place in fitting.items())
+    found = fitting(path)
+    if len(found) > 1:
+        both = " or ".join(f"{prefix}:{printable(place, 400)}" for prefix, place in found.items())
         raise DataError(f"{shown} may be read in more than one way; say {both}")
-    for prefix, place in fitting.items():
+    for prefix, place in found.items():
         return _Place(prefix, str(place), recognised=True)
     raise DataError(f"{shown} {_contents(path)}")
 
@@ -205,13 +219,13 @@ def _refuse_unused(prefix: str, options: DataOptions) -> None:
             raise UsageError(f"{flag(name)} is of no use to {prefix}:, only to {users}; leave it out")
 
 
-def _check(found: Listing) -> None:
+def _check(found: Listing, fewest: int) -> None:
     from reid_tui.data.folders.noticed import told
 
     more = f" ({told(found.findings)})" if found.findings else ""
     if not found.pictures:
         raise DataError(f"{found.source}: no picture{more}; see that it is what you meant")
     identities = {picture.identity for picture in found.pictures} - {None}
-    if len(identities) < 2:
+    if len(identities) < fewest:
         names = ", ".join(f"'{printable(name)}'" for name in identities) or "nobody"
         raise DataError(f"{found.source}: all pictures show one identity, {names}{more}; at least two are needed")

@@ -63,7 +63,7 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
         DataError: the table cannot be read or understood, or more than 5 % of its pictures are missing.
     """
     path, where = Path(place), printable(place, 400)
-    text = _text(path, where)
+    text = table_text(path, where, f"name a table with the columns {PATH} and {IDENTITY}")
     head = columns(text, where)
     if CAMERA in head.places and options.camera_pattern is not None:
         raise DataError(f"{where} has a column for the camera; leave --camera-pattern out, or rename the column")
@@ -107,8 +107,17 @@ def _names_pictures(path: Path) -> bool:
     return True
 
 
-def _text(path: Path, where: str) -> str:
-    remedy = "name a table with the columns path and identity"
+def table_text(path: Path, where: str, remedy: str) -> str:
+    """All of a table.
+
+    Args:
+        path: of it.
+        where: the same, safe to print.
+        remedy: what helps where it cannot be read.
+
+    Raises:
+        DataError: it cannot be read, or is no text.
+    """
     if is_folder(path):
         raise DataError(f"{where} is a folder; name the table in it: csv:{where}/labels.csv")
     try:
@@ -164,6 +173,15 @@ def _refuse_gaps(kind: str, empty: list[int], count: int, where: str) -> None:
 
 
 def _rows(text: str, head: Columns, where: str) -> Iterator[_Row]:
+    return (_row(number, cells, head, where) for number, cells in cells_by_row(text, head, where))
+
+
+def cells_by_row(text: str, head: Columns, where: str) -> Iterator[tuple[int, list[str]]]:
+    """The number of each row below the header, which is row 1, and its cells; at least as many as the header has.
+
+    Raises:
+        DataError: a row has too few cells, or too many.
+    """
     number, width, is_header = 0, len(head.header), True
     try:
         for number, cells in enumerate(rows(text, head.delimiter), 1):
@@ -174,7 +192,7 @@ def _rows(text: str, head: Columns, where: str) -> Iterator[_Row]:
             elif len(cells) < width or any(cells[width:]):
                 raise DataError(f"{where}, row {number}: {len(cells)} cells, and the header has {width}")
             else:
-                yield _row(number, cells, head, where)
+                yield number, cells
     except csv.Error as error:
         raise DataError(f"{where}, row {number + 1}: {error}; put cells with quotes or commas in quotes") from error
 

@@ -16,11 +16,15 @@ from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from reid_tui.config import DataOptions
     from reid_tui.data.catalog import Report
     from reid_tui.data.folders.walk import File, Walked
 
 WANTED: Final = "folder: wants one folder per identity, as in PATH/alice/1.jpg or PATH/train/alice/1.jpg"
+FEWEST: Final = 2
+"""Identities from which folders tell them apart."""
 
 
 def listing(place: str, options: DataOptions, report: Report) -> Listing:
@@ -37,23 +41,48 @@ def listing(place: str, options: DataOptions, report: Report) -> Listing:
     splits = {split for _, split in places.values()}
     if not kept or (len(outside) > len(kept) and "train" not in splits):
         raise DataError(f"{printable(root, 400)} {_contents(walked)}; {WANTED}")
-    role = roles(splits)
-    spotted = cameras([file.path for file in kept], options.camera_pattern)
     noticed = {
         "outside_identities": outside,
         "names_differ_in_case": alike(identity for identity, _ in places.values()),
     }
-    pictures = []
-    for file, camera in zip(kept, spotted, strict=True):
-        identity, split = places[_folder(file)]
-        pictures.append(Picture(file.path, identity, camera, role[split], file.size, file.changed_ns))
     return Listing(
         spec=f"folder:{root}",
         name=run_name(root.name, "folder"),
         source=f"folders of identities in {printable(root, 400)}",
         root=root,
-        pictures=tuple(pictures),
+        pictures=_pictures(kept, places, options),
         findings=findings(noticed) + walked.findings,
+    )
+
+
+def everything(place: str, options: DataOptions, report: Report, *, labelled: bool) -> Listing:
+    """Every picture below a folder, to be looked through and not to be trained on.
+
+    Args:
+        place: the folder.
+        options: say where the camera stands.
+        report: told how far it is.
+        labelled: whether folders tell whom a picture shows, where there are at least two that could.
+
+    Raises:
+        DataError: no folder, no picture, or a camera that the pattern does not find.
+    """
+    root = folder_at(Path(place).resolve(), "name a folder of pictures")
+    walked = walk(root, report)
+    if not walked.files:
+        raise DataError(f"{printable(root, 400)} {_contents(walked)}; name a folder with pictures in it")
+    places = _places(walked.files) if labelled else {}
+    identities = {identity for identity, _ in places.values()}
+    if len(identities) < FEWEST:
+        places = {}
+    what = f"pictures of {len(identities):,} identities, each in a folder," if places else "unlabelled pictures"
+    return Listing(
+        spec=f"folder:{root}",
+        name=run_name(root.name, "folder"),
+        source=f"{what} in {printable(root, 400)}",
+        root=root,
+        pictures=_pictures(walked.files, places, options),
+        findings=walked.findings,
     )
 
 
@@ -89,6 +118,19 @@ def _contents(walked: Walked) -> str:
         people = f"{len(identities):,} identities" if len(identities) > 1 else "one identity"
         found.append(f"has {pictures} of {people}, {shown(identities)}")
     return ", ".join(filter(None, [*found, told(walked.findings)]))
+
+
+def _pictures(
+    files: Sequence[File], places: Mapping[str, tuple[str, str]], options: DataOptions
+) -> tuple[Picture, ...]:
+    """As the places of their folders say; one that has none shows nobody known."""
+    role = roles({split for _, split in places.values()})
+    spotted = cameras([file.path for file in files], options.camera_pattern)
+    pictures = []
+    for file, camera in zip(files, spotted, strict=True):
+        identity, split = places.get(_folder(file), (None, ""))
+        pictures.append(Picture(file.path, identity, camera, role[split], file.size, file.changed_ns))
+    return tuple(pictures)
 
 
 def _folder(file: File) -> str:

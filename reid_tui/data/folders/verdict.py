@@ -40,7 +40,9 @@ class Pixels:
     findings: tuple[Finding, ...]
 
 
-def judged(listing: Listing, made: Generation, folder: Path | None, *findings: Finding) -> Pixels:
+def judged(
+    listing: Listing, made: Generation, folder: Path | None, *findings: Finding, most: float = MOST_UNREADABLE
+) -> Pixels:
     """Say what is missing, and list it in a file.
 
     Args:
@@ -48,20 +50,23 @@ def judged(listing: Listing, made: Generation, folder: Path | None, *findings: F
         made: what was found of them.
         folder: in which the file is written; None: nowhere.
         findings: that are known already.
+        most: share of the pictures that may be missing.
 
     Raises:
-        DataError: no picture could be read, or more than `MOST_UNREADABLE` could not.
+        DataError: no picture could be read, or more than `most` could not.
     """
     reasons = made.index.reasons
     names = {row: listing.pictures[row].path for row in sorted(reasons)}
     listed = _listed(folder, [f"{json.dumps(name)[1:-1]}\t{reasons[row]}\n" for row, name in names.items()])
     total = len(listing.pictures)
-    if len(names) > MOST_UNREADABLE * total:
+    if len(names) == total or len(names) > most * total:
         which = "none" if len(names) == total else f"{len(names):,}"
-        most = "" if len(names) == total else f", and at most {MOST_UNREADABLE:.0%} may be left out"
+        allowed = "" if len(names) == total else f", and at most {most:.0%} may be left out"
         first = "; ".join(f"{printable(name, 80)}: {reasons[row]}" for row, name in [*names.items()][:SHOWN])
         can = "can" if len(names) == total else "cannot"
-        raise DataError(f"{which} of the {total:,} pictures {can} be read{most} ({first}{listed}); mend or remove them")
+        raise DataError(
+            f"{which} of the {total:,} pictures {can} be read{allowed} ({first}{listed}); mend or remove them"
+        )
     large = [name for row, name in names.items() if made.index.states[row] == index.TOO_LARGE]
     other = [name for row, name in names.items() if made.index.states[row] != index.TOO_LARGE]
     unreadable = _finding("unreadable", f"pictures cannot be read and are left out{listed}", other)

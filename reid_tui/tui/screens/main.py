@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from reid_tui.tui.pace import Rhythm
+    from reid_tui.tui.thrift import Thrift
     from reid_tui.tui.widgets.legend import Legend
     from reid_tui.view.palette import ChartStyle
     from reid_tui.view.run_state import RunState
@@ -37,6 +38,7 @@ class MainScreen(Screen[None]):
     """Draws what it is given; every action here changes only the view."""
 
     AUTO_FOCUS = ""
+    BLANK = True
 
     def __init__(self, changed: Callable[[], None], rhythm: Rhythm) -> None:
         """Build the widgets.
@@ -53,9 +55,7 @@ class MainScreen(Screen[None]):
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
         self._changed = changed
-        self._rhythm = rhythm
         self._identities = 0
-        self._turn = 0
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -64,26 +64,23 @@ class MainScreen(Screen[None]):
         yield self.footer
         yield Static(id="too-small", markup=False)
 
-    def draw(self, state: RunState, style: ChartStyle, now: float, *, whole: bool = False, deaf: bool = False) -> None:
-        """Bring every visible widget up to date: what is urgent at once, of the rest a few widgets a tick, in turn.
-
-        Textual repaints the rectangle around all that changed: two far apart cost more than one after the other.
+    def draw(self, state: RunState, style: ChartStyle, now: float, thrift: Thrift, *, deaf: bool = False) -> None:
+        """Bring every visible widget up to date: what is urgent at once, the rest at its pace.
 
         Args:
             state: what to draw.
             style: of the charts.
             now: seconds.
-            whole: every widget, in no turn.
+            thrift: what that may cost.
             deaf: nobody takes commands here.
         """
         self._identities = len(state.identity_names)
-        frame = Frame(style, state, self.controls, self.area.arrangement.tabs, deaf)
+        frame = Frame(style, state, self.controls, self.area.arrangement.tabs, deaf, thrift.rows, thrift.slower)
         self.footer.update(frame)
-        widgets: tuple[Header | Panel, ...] = (self.header, *(panel for panel in self.area.panels if panel.display))
-        first, left = self._turn % len(widgets), len(widgets) if whole else self._rhythm.widgets
-        for index in range(first, first + len(widgets)):
-            if widgets[index % len(widgets)].update(frame, now, patient=left == 0):
-                left, self._turn = left - 1, index + 1
+        self.header.update(frame, now)
+        for panel in self.area.panels:
+            if panel.display:
+                panel.update(frame, now)
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so when nothing useful fits."""

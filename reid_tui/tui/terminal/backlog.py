@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from queue import Queue
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -26,24 +26,20 @@ class Backlog:
         self._hold = ExitStack()
         self._holding = False
 
-    def check(self) -> Literal["draw", "wait", "catch up"]:
-        """What to do in this tick; `catch up` is to draw everything, and comes once after some `wait`."""
+    def check(self) -> bool:
+        """Whether to wait in this tick, because the terminal has not taken what was drawn before."""
         writes = _queue(self._app._driver)
         if writes is not None:
             writes.maxsize = 0
         waiting = waiting_writes(self._app._driver)
-        if self._holding:
-            if waiting:
-                return "wait"
+        if self._holding and not waiting:
             self._holding = False
             self._hold.close()
             self._app.screen.refresh()
-            return "catch up"
-        if waiting <= MOST:
-            return "draw"
-        self._holding = True
-        self._hold.enter_context(self._app.batch_update())
-        return "wait"
+        elif not self._holding and waiting > MOST:
+            self._holding = True
+            self._hold.enter_context(self._app.batch_update())
+        return self._holding
 
 
 def waiting_writes(driver: object) -> int:

@@ -19,6 +19,8 @@ from typing import IO, TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from _typeshed import ReadableBuffer
+
 _ERRORS: Final = "reid-tui-ascii"
 _LOOK_ALIKES: Final = {
     ord(character): alike
@@ -46,9 +48,10 @@ _LOOK_ALIKES: Final = {
 class Descriptors:
     """Where fds 1 and 2 lead to, while `redirected`."""
 
-    def __init__(self, screen: IO[str], saved: Iterable[int]) -> None:
+    def __init__(self, screen: IO[str], sent: Sent, saved: Iterable[int]) -> None:
         self.screen = screen
         """The terminal."""
+        self.sent = sent
         self._saved = tuple(saved)
         self._spool = _spool()
         self._point_at(self._spool.fileno())
@@ -106,6 +109,18 @@ def _not_logged_by_the_run(record: logging.LogRecord) -> bool:
     return not (own and record.name.split(".")[0] == package.name)
 
 
+class Sent(io.FileIO):
+    """The terminal's bytes, counted as it takes them."""
+
+    total = 0
+
+    def write(self, data: ReadableBuffer, /) -> int | None:  # type: ignore[override]
+        """As a file does."""
+        taken = super().write(data)
+        self.total += taken or 0
+        return taken
+
+
 class _Screen(io.TextIOWrapper):
     """The terminal; writing to one that has gone away is not an error, or Textual's writer would die of it."""
 
@@ -138,8 +153,9 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = {name: os.dup(name) for name in (1, 2)}
-    screen = _opened(os.dup(2), ascii_only=ascii_only)
-    descriptors = Descriptors(screen, saved.values())
+    sent = Sent(os.dup(2), "wb")
+    screen = _opened(sent, ascii_only=ascii_only)
+    descriptors = Descriptors(screen, sent, saved.values())
     before = sys.__stdout__, sys.__stderr__
     # Textual's driver writes to the one and asks the other for the terminal's size.
     sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc, assignment]
@@ -164,10 +180,10 @@ def redirected(*, ascii_only: bool) -> Iterator[Descriptors]:
         descriptors.close()
 
 
-def _opened(descriptor: int, *, ascii_only: bool) -> IO[str]:
+def _opened(sent: Sent, *, ascii_only: bool) -> IO[str]:
     codecs.register_error(_ERRORS, _alike)
     encoding, errors = ("ascii", _ERRORS) if ascii_only else ("utf-8", "replace")
-    return _Screen(os.fdopen(descriptor, "wb"), encoding=encoding, errors=errors, write_through=False)
+    return _Screen(io.BufferedWriter(sent), encoding=encoding, errors=errors, write_through=False)
 
 
 def _alike(error: UnicodeError) -> tuple[str, int]:

@@ -28,8 +28,8 @@ _COLOR_SYSTEMS: Final[dict[Colors, str]] = {
     "16": "standard",
     "none": "standard",
 }
-LOCAL_FPS: Final = 10
-REMOTE_FPS: Final = 4
+LOCAL_FPS: Final = 4
+REMOTE_FPS: Final = 2
 """Over SSH each byte is paid for by others too."""
 MIN_FRAMES: Final = 30
 """A second: keys are answered at once, however seldom training is redrawn."""

@@ -37,6 +37,8 @@ class _Boxes(Layout):
 class PanelArea(Widget):
     """Owns the wish of what is to be seen; hides what the arrangement leaves out."""
 
+    BLANK = True
+
     def __init__(self, panels: tuple[Panel, ...]) -> None:
         super().__init__(id="area")
         self.panels = panels

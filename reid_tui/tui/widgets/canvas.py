@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from rich.segment import Segment
+from rich.style import Style as RichStyle
 from rich.text import Text
 from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import RenderOptions
-from textual.widget import Widget
 
 from reid_tui.tui.draw_errors import DrawErrors
+from reid_tui.tui.widgets.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.style import Style
 
+_SGR: Final = re.compile(r"\x1b\[([\d;]*)m")
 Line = str | Content
 """A string with SGR colours, or Content whose styles may name theme variables. Neither is ever read as markup."""
 
 
-class Canvas(Widget):
+class Canvas(Kept):
     """Lines of text, one a row; what is longer than the widget is cut, what is missing is blank."""
 
     ALLOW_SELECT = False
@@ -79,9 +83,27 @@ class Canvas(Widget):
             options = RenderOptions(self._get_style, {"text_wrap": "nowrap", "text_overflow": "clip"})
             strip = next(iter(line.render_strips(width, 1, style, options)), Strip.blank(width, base))
         else:
-            text = Text.from_ansi(line, no_wrap=True, end="")
-            strip = Strip(text.render(self.app.console, end="")).apply_style(base)
+            strip = Strip(segments(line, base))
         return strip.adjust_cell_length(width, base)
+
+
+def segments(line: str, base: RichStyle) -> list[Segment]:
+    """The stretches of one look; text and codes take turns."""
+    text, *rest = _SGR.split(line)
+    found = [Segment(text, base)] if text else []
+    codes = ""
+    for more, text in zip(rest[::2], rest[1::2], strict=True):
+        codes = more if more.startswith("0") else f"{codes};{more}"
+        if text:
+            found.append(Segment(text, base + _style(codes)))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _style(codes: str) -> RichStyle:
+    """What SGR codes mean, from the start of a line on."""
+    styles = [span.style for span in Text.from_ansi(f"\x1b[{codes}m.").spans]
+    return next((style for style in styles if isinstance(style, RichStyle)), RichStyle.null())
 
 
 def _at(lines: Sequence[Line], y: int) -> Line:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from reid_tui.tui.widgets.panel import Panel
@@ -23,15 +22,14 @@ class DistancesPanel(Panel):
         return (repr(frame.state.margin),)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
-        """New distances."""
-        return (frame.state.distances,)
+        """New distances, and a new threshold with every evaluation."""
+        return (frame.state.distances, frame.state.history.evaluations)
 
     def draw(self, frame: Frame) -> None:
         """Histogram and lines."""
         state = frame.state
         width, height = self.canvas.size
-        threshold = state.distances.threshold if state.distances else math.nan
-        self.canvas.show(distance_chart(state.distances, state.margin, threshold, width, height, frame.style))
+        self.canvas.show(distance_chart(state.distances, state.margin, state.threshold, width, height, frame.style))
 
     def value(self, frame: Frame) -> str:
         """The margin, where there is one."""

@@ -13,6 +13,7 @@ from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.text import UNKNOWN, count, done_of, duration, fit, rate
+from reid_tui.view.wording import precision_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,22 +54,21 @@ class Header(Canvas):
         self._errors = DrawErrors("the header")
         self._drawn: tuple[object, RunState] | None = None
 
-    def update(self, frame: Frame, now: float, *, patient: bool) -> bool:
+    def update(self, frame: Frame, now: float) -> None:
         """Draw if something changed and the pace allows; the same contract as a panel's."""
         state, width = frame.state, self.size.width
         urgent = (state.badge, state.detail, state.ended, state.started, width)
         hurried = self._drawn is None or self._drawn[0] != urgent
-        if self._drawn == (urgent, state) or (not hurried and (patient or not self._pace.due(now))):
-            return False
+        if self._drawn == (urgent, state) or (not hurried and not self._pace.due(now)):
+            return
         self._drawn = (urgent, state)
-        self._pace.drawn(now, 0.0)
+        self._pace.drawn(now, 0.0, frame.slower)
         try:
             self.show([identity_line(state, width), progress_line(state, width)])
         except Exception as error:
             self.show([Content.styled(f" {self._errors.note(error)}", "$text-error")])
         else:
             self._errors.over()
-        return not hurried
 
 
 def identity_line(state: RunState, width: int) -> Content:
@@ -80,7 +80,7 @@ def identity_line(state: RunState, width: int) -> Content:
             Piece(1, Content.styled(started.dataset.name, "bold")),
             *([Piece(4, Content.styled(started.dataset.choice, "$quiet"))] if started.dataset.choice else []),
             Piece(2, Content(started.device)),
-            Piece(3, Content(started.precision)),
+            Piece(3, Content(precision_short(started))),
             Piece(5, Content.styled(PurePath(started.run).name, "$quiet")),
         ]
     room = width - badge.cell_length - 3

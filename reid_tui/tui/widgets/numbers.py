@@ -24,7 +24,7 @@ _EDGE: Final = 12
 """Cells of the lower edge that its corners and the word for what is counted take."""
 COLUMN: Final = 25
 """Cells that a column of rows needs."""
-_DISPENSABLE: Final = ("pairs/s", "skipped", "pairs seen", "memory", "learning rate")
+_DISPENSABLE: Final = ("FAR / FRR", "pairs/s", "skipped", "pairs seen", "memory", "learning rate")
 """What goes first where there are too few rows; the header or other rows tell most of it too."""
 _GROUPS: Final = ("rank-1", "steps")
 """Rows before which a blank one stands where there is room."""
@@ -46,12 +46,12 @@ class NumbersPanel(Panel):
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """Any event may change a number, and so may the machine."""
-        return (frame.state, self._machine_rows(frame))
+        return (frame.state, self._machine_rows(frame), frame.cost)
 
     def draw(self, frame: Frame) -> None:
         """The rows, in as many columns as needed and as fit."""
         width, height = self.canvas.size
-        self.canvas.show(lines([*number_rows(frame.state), *self._machine_rows(frame)], width, height))
+        self.canvas.show(lines([*number_rows(frame.state), *self._machine_rows(frame), *frame.cost], width, height))
 
     def value(self, frame: Frame) -> str:
         """Of which step the scores are, of which split, and on how many images."""

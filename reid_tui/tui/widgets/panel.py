@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from textual.content import Content
 from textual.geometry import Region
 from textual.style import Style
-from textual.widget import Widget
 
 from reid_tui.text import printable
 from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.layout import PANELS
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
+from reid_tui.tui.widgets.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reid_tui.tui.frame import Frame
 
 
-class Panel(Widget):
+class Panel(Kept):
     """A framed part of the screen. A subclass says what it draws from and draws it."""
 
     can_focus = True
@@ -65,40 +65,33 @@ class Panel(Widget):
         """The current value, for the lower edge."""
         return ""
 
-    def update(
-        self, frame: Frame, now: float, *, patient: bool, cost_clock: Callable[[], float] = time.thread_time
-    ) -> bool:
+    def update(self, frame: Frame, now: float, *, cost_clock: Callable[[], float] = time.thread_time) -> None:
         """Draw if something changed and the pace allows. Called once a tick.
 
         Args:
             frame: what to draw.
             now: seconds.
-            patient: leave what is not urgent for another tick.
             cost_clock: counts the processor's seconds.
-
-        Returns:
-            Whether it drew something that was not urgent.
         """
         size = self.canvas.size
         if not size.width or not size.height:
-            return False
+            return
         try:
             urgent = (self.urgent(frame), frame.style, frame.tabs, size)
             routine = self.routine(frame)
         except Exception as error:
             self._show_error(error)
             self._drawn = None
-            return False
+            return
         if self._drawn == (urgent, routine):
-            return False
+            return
         hurried = self._drawn is None or self._drawn[0] != urgent
-        if not hurried and (patient or not self._pace.due(now)):
-            return False
+        if not hurried and not self._pace.due(now):
+            return
         began = cost_clock()
         self.redraw(frame)
         self._drawn = (urgent, routine)
-        self._pace.drawn(now, cost_clock() - began)
-        return not hurried
+        self._pace.drawn(now, cost_clock() - began, frame.slower)
 
     def redraw(self, frame: Frame) -> None:
         """Draw at once, or show why that is not possible."""

@@ -1,0 +1,66 @@
+"""A step operation by operation, as the tutorial takes it: the one that all others are held against."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from reid_tui.training.steps.batches import Batches
+from reid_tui.training.steps.parts import StepResult
+from reid_tui.training.steps.precision import computing_in
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reid_tui.data.pairs import EpochPairs
+    from reid_tui.learning.objectives import Cost
+    from reid_tui.training.steps.costs import Costs
+    from reid_tui.training.steps.parts import Parts
+
+
+class EagerSteps:
+    """Takes steps on any device. Waits for it twice a step: for the loss, and for the gradient's norm."""
+
+    def __init__(self, parts: Parts, costs: Costs) -> None:
+        self._parts = parts
+        self._batches = Batches(parts)
+        self._costs = costs
+        self._statistics = list(parts.network.buffers())
+        self._before = [buffer.clone() for buffer in self._statistics]
+
+    def loss(self, pairs: EpochPairs, step: int) -> Tensor:
+        """As `Steps`."""
+        with computing_in(self._parts.config.precision):
+            return self._cost(pairs, step).loss
+
+    def _cost(self, pairs: EpochPairs, step: int) -> Cost:
+        return self._costs.of(self._batches.of(pairs, step), step)
+
+    def take(self, pairs: EpochPairs, step: int) -> StepResult:
+        """As `Steps`."""
+        with computing_in(self._parts.config.precision):
+            return self._take(pairs, step)
+
+    def _take(self, pairs: EpochPairs, step: int) -> StepResult:
+        optimizer, average = self._parts.optimizer, self._parts.average
+        optimizer.zero_grad(set_to_none=True)
+        if self._statistics:
+            torch._foreach_copy_(self._before, self._statistics)
+        cost = self._cost(pairs, step)
+        value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
+        if not (math.isfinite(value) and self._differentiated(cost.loss)):
+            if self._statistics:
+                torch._foreach_copy_(self._statistics, self._before)
+            return StepResult(value, applied=False, teaching=teaching)
+        optimizer.step()
+        if average is not None:
+            average.update(step + 1)
+        return StepResult(value, applied=True, teaching=teaching)
+
+    def _differentiated(self, loss: Tensor) -> bool:
+        """Take the gradient; returns whether it is finite."""
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in self._parts.parameters if parameter.grad is not None]
+        return math.isfinite(torch.nn.utils.get_total_norm(gradients).item())

@@ -1,0 +1,67 @@
+"""What a step reads and changes, and what it says of itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+
+    from reid_tui.config import RunConfig
+    from reid_tui.data.dataset import IntArray
+    from reid_tui.data.pairs import EpochPairs
+    from reid_tui.learning.averages import WeightAverage
+    from reid_tui.learning.objectives import Objective
+    from reid_tui.training.placed import PlacedImages
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step did. `applied` is False where loss or gradient were not finite: the weights are as they were."""
+
+    loss: float
+    applied: bool
+    teaching: float = math.nan
+    """Share of the pairs, or triplets, that still cost something."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """All that a step works with. The learner owns it."""
+
+    config: RunConfig
+    device: torch.device
+    images: PlacedImages
+    identities_N: IntArray
+    """Of the images, or of these and their turns."""
+    network: nn.Module
+    objective: Objective | None
+    """None where drawn pairs, or all pairs alike, are the loss."""
+    parameters: list[Parameter]
+    """Of both."""
+    optimizer: Optimizer
+    average: WeightAverage | None
+    margin: Tensor
+    """() float32 on the device."""
+
+
+class Steps(Protocol):
+    """Takes steps, in whatever way the device, the precision and the settings ask for."""
+
+    def loss(self, pairs: EpochPairs, step: int) -> Tensor:
+        """() float32, what a batch costs, with its graph. Changes no weight."""
+        ...
+
+    def take(self, pairs: EpochPairs, step: int) -> StepResult:
+        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite.
+
+        Args:
+            pairs: index pairs into the training images.
+            step: of the run, from 0; decides what is drawn for it.
+        """
+        ...

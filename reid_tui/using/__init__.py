@@ -1,0 +1,1 @@
+"""A trained network at work: opened from a run or from an exported file, asked about pictures, exported."""
