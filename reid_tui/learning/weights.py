@@ -129,15 +129,20 @@ def _fetch(url: str, target: Path) -> None:
         raise UsageError(f"the weights {target.name} cannot be stored: {advice(error, by_hand)}") from error
 
 
-def put_weights(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+def put_weights(module: nn.Module, tensors: dict[str, Tensor], *, assign: bool = False) -> None:
     """Put tensors into a module by their names in it; those that are not given stay.
 
     Some layers of torchvision's want to know which version of them was saved. Names and tensors do not tell: a
     checkpoint's are of the layers' own.
+
+    Args:
+        module: to change.
+        tensors: of the module's shapes.
+        assign: let them take the place of the module's own, which then need no memory.
     """
     state = module.state_dict()
     state.update(tensors)
-    module.load_state_dict(state)
+    module.load_state_dict(state, assign=assign)
 
 
 def take_weights(network: nn.Module, tensors: dict[str, Tensor]) -> list[str]:

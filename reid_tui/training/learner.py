@@ -243,4 +243,4 @@ class Learner:
         if self.average is not None:
             self.average.restore(tensors)
         if self.objective is not None:
-            self.objective.load_state_dict(losses)
+            put_weights(self.objective, losses)

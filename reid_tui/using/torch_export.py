@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reid_tui.learning.networks import to_input
+from reid_tui.learning.weights import put_weights
 from reid_tui.using.onnx_network import EMBEDDINGS, IMAGES, OnnxNetwork
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _from_pt2(content: bytes, network: nn.Module) -> Network:
 
 def _from_safetensors(content: bytes, network: nn.Module) -> Network:
     again = copy.deepcopy(network)
-    again.load_state_dict(safetensors.torch.load(content))
+    put_weights(again, safetensors.torch.load(content))
     return lambda images_NCHW: again(to_input(torch.from_numpy(images_NCHW))).detach().numpy()
 
 

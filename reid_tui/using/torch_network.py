@@ -17,7 +17,7 @@ from reid_tui.config import MODELS
 from reid_tui.errors import CheckpointError, RunError, UsageError
 from reid_tui.learning.averages import PREFIX as AVERAGE
 from reid_tui.learning.networks import build_network, to_input
-from reid_tui.learning.weights import NETWORK, fitting
+from reid_tui.learning.weights import NETWORK, fitting, put_weights
 from reid_tui.text import printable
 from reid_tui.training.card import ModelCard, card_from
 from reid_tui.training.checkpoint import Checkpoint, load_latest, manifests
@@ -166,7 +166,7 @@ def _built(checkpoint: Checkpoint, card: ModelCard) -> nn.Module:
         raise CheckpointError(f"{checkpoint.manifest.file}: {error}") from error
     start = AVERAGE if config.average_weights else NETWORK
     weights = fitting(module, checkpoint.tensors, start, "open it with the version of reid-tui that trained it")
-    module.load_state_dict(weights, assign=True)
+    put_weights(module, weights, assign=True)
     return module.to(memory_format=torch.channels_last)
 
 

@@ -16,13 +16,15 @@ import torch
 from reid_tui.cli.main import run as command
 from reid_tui.config import NetworkOptions
 from reid_tui.data import catalog
-from reid_tui.data.dataset import Dataset, ImageSet
+from reid_tui.data.dataset import Dataset, ImageSet, fingerprint
 from reid_tui.errors import CheckpointError, ReidTuiError, UsageError
 from reid_tui.learning.networks import build_network, to_input
 from reid_tui.training.card import card_from
 from reid_tui.using import export as exporting
 from reid_tui.using.export import ENDINGS, export
 from reid_tui.using.model import Model, open_model
+from tests.opening.rig import begin
+from tests.training.test_trunks_learned import people
 from tests.using.conftest import snapshot
 
 
@@ -194,3 +196,20 @@ def test_the_command_tells_what_was_written(
     assert said.err == ""
     assert command(["export", str(trained_run), "-o", str(target)]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_a_trunk_that_is_particular_about_versions_is_opened_and_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = people(36)
+    names = tuple("abcdef")
+    dataset = Dataset(
+        "six", images, images, names, names, "made", unseen=False, fingerprint=fingerprint(images, images)
+    )
+    monkeypatch.setattr(catalog, "load", lambda *_, **__: dataset)
+    begin(tmp_path, model="mnasnet0_5", steps=1, average_weights=0.5)
+    model = open_model("latest", tmp_path)
+    points = model.embed_pixels(images.images)
+    assert points.shape == (24, model.card.embedding_dim)
+    written = export("latest", tmp_path / "m.safetensors", tmp_path)
+    assert written.difference == 0
