@@ -33,6 +33,7 @@ from reid_tui.bench.rates import (
     pairs_per_s,
 )
 from reid_tui.bench.report import Result, Side, percentile
+from reid_tui.bench.scores import measure_scores
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
 from reid_tui.bench.viewer import measure_viewer
@@ -177,6 +178,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "startup": measure_startup,
     "plain": measure_plain,
     "dashboard": measure_dashboard,
+    "scores": measure_scores,
     "latency": measure_latency,
     "screen": measure_cost,
     "bytes": measure_bytes,
