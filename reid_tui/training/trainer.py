@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
     from reid_tui.training.scoring import Picture, Scored, Scorer
+    from reid_tui.training.steps.parts import StepResult
 
 RUINED_TO_DIVERGE: Final = 3
 PROGRESS_LINES: Final = 20_000
@@ -194,9 +195,7 @@ class Trainer:
             self._phase("training")
             while self._step < self._total:
                 self._steering.obey(self)
-                self._train_step()
-                diverged = self._ruined_in_row and self._ruined_in_row % RUINED_TO_DIVERGE == 0
-                if diverged and (end := self._diverge()):
+                if self._train_steps() and (end := self._diverge()):
                     return end
             return self._finish()
         except StopTraining as stop:
@@ -204,33 +203,56 @@ class Trainer:
         finally:
             self._emit.refusals.tell(all_of_them=True)
 
-    def _next_pairs(self) -> EpochPairs:
+    def _next_pairs(self, ahead: int = 0) -> EpochPairs:
+        """Those of the next step, or of one further ahead in the same epoch."""
         epoch, index = divmod(self._step, self._per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, self._learner.draw(epoch)
         size = self._config.batch_size
-        return self._drawn[1][index * size : (index + 1) * size]
+        return self._drawn[1][(index + ahead) * size : (index + ahead + 1) * size]
 
-    def _train_step(self) -> None:
-        epoch, pairs = self._step // self._per_epoch, self._next_pairs()
+    def _until_something_is_due(self) -> int:
+        """Steps to take at once: more than one only where nothing lies between them."""
+        if self._steering.paused or self._scripted:
+            return 1
+        every = (self._per_epoch, self._eval_every, self._map_every)
+        return min(self._learner.at_once, self._total - self._step, *(part - self._step % part for part in every))
+
+    def _train_steps(self) -> bool:
+        """Take the next steps; returns whether training has diverged."""
+        epoch, first = self._step // self._per_epoch, self._step
+        batches = [self._next_pairs(ahead) for ahead in range(self._until_something_is_due())]
+        factors = [
+            schedule_factor(self._config.schedule, first + ahead, self._total, epoch_steps=self._per_epoch)
+            for ahead in range(len(batches))
+        ]
         before = time.perf_counter()
-        factor = schedule_factor(self._config.schedule, self._step, self._total, epoch_steps=self._per_epoch)
-        result = self._learner.step(pairs, self._step, factor)
-        self._watch.count_step(time.perf_counter() - before, len(pairs))
-        self._step += 1
+        results = self._learner.advance(batches, first, factors)
+        seconds = (time.perf_counter() - before) / len(results)
+        diverged = False
+        for pairs, result in zip(batches, results, strict=True):
+            self._watch.count_step(seconds, len(pairs))
+            diverged |= self._count(result, len(pairs))
         self._scores = None
-        self._pairs_seen += len(pairs)
+        told = self._step // self._progress_every > first // self._progress_every or self._step == self._total
+        if told or self._steering.paused or not all(result.applied for result in results):
+            losses = tuple(result.loss for result in results)
+            self._progress(epoch + 1, results[-1], losses if len(losses) > 1 and self._progress_every == 1 else ())
+        self._after_step(epoch + 1, epoch_done=self._step % self._per_epoch == 0)
+        return diverged
+
+    def _count(self, result: StepResult, pairs: int) -> bool:
+        """Take account of a step; returns whether as many in a row are ruined as make a divergence."""
+        self._step += 1
+        self._pairs_seen += pairs
         if result.applied:
-            self._epoch_loss_sum += result.loss * len(pairs)
-            self._epoch_pairs += len(pairs)
+            self._epoch_loss_sum += result.loss * pairs
+            self._epoch_pairs += pairs
         else:
             self._skipped += 1
             self._warn("step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite")
         self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
-        last = self._step == self._total
-        if last or self._steering.paused or not result.applied or self._step % self._progress_every == 0:
-            self._progress(epoch + 1, result.loss, result.teaching)
-        self._after_step(epoch + 1, epoch_done=self._step % self._per_epoch == 0)
+        return bool(self._ruined_in_row) and self._ruined_in_row % RUINED_TO_DIVERGE == 0
 
     def _after_step(self, epoch: int, *, epoch_done: bool) -> None:
         if epoch_done:
@@ -390,19 +412,20 @@ class Trainer:
     def _warn(self, code: str, message: str) -> None:
         self._emit(ev.Warned(step=self._step, code=code, message=message))
 
-    def _progress(self, epoch: int, loss: float, teaching: float) -> None:
+    def _progress(self, epoch: int, result: StepResult, losses: tuple[float, ...]) -> None:
         self._emit(
             ev.Progress(
                 step=self._step,
                 epoch=epoch,
-                loss=loss,
+                loss=result.loss,
+                losses=losses,
                 margin=self._learner.margin,
                 lr=self._learner.lr,
                 pairs_seen=self._pairs_seen,
                 pairs_per_s=self._watch.pairs_per_s,
                 wall_s=self._watch.seconds,
                 skipped=self._skipped,
-                teaching=teaching,
+                teaching=result.teaching,
                 rate=self._learner.rate,
             )
         )
