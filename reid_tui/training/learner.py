@@ -252,6 +252,7 @@ class Learner:
             self.average.restore(tensors)
         if self.objective is not None:
             self.objective.load_state_dict(losses)
+        self._steps.restored()
 
 
 def _fitting(module: nn.Module, tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:

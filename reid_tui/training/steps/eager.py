@@ -51,6 +51,9 @@ class EagerSteps:
                 results.append(self._take(pairs, number))
         return results
 
+    def restored(self) -> None:
+        """As `Steps`: nothing is kept."""
+
     def _take(self, pairs: EpochPairs, step: int) -> StepResult:
         optimizer, average = self._parts.optimizer, self._parts.average
         optimizer.zero_grad(set_to_none=True)
@@ -64,7 +67,7 @@ class EagerSteps:
             return StepResult(value, applied=False, teaching=teaching)
         optimizer.step()
         if average is not None:
-            average.update(step + 1)
+            average.update(average.share(step + 1))
         return StepResult(value, applied=True, teaching=teaching)
 
     def _differentiated(self, loss: Tensor) -> bool:

@@ -73,3 +73,7 @@ class Steps(Protocol):
             rates: learning rate of each.
         """
         ...
+
+    def restored(self) -> None:
+        """The optimiser's state was replaced: its tensors are others."""
+        ...
