@@ -60,17 +60,17 @@ BEST: Final = Preset(
     eval_every=0.25,
 )
 _FAST_REID: Final = Preset(
-    forwards=24_576, pairs="batch", miner="hard", schedule="onecycle", precision="auto", eval_every=2
+    forwards=12_288, lr=2e-3, pairs="batch", miner="hard", schedule="onecycle", precision="auto", eval_every=1
 )
 _BEST_REID: Final = Preset(
-    forwards=98_304,
+    forwards=49_152,
     lr=3e-3,
     pairs="batch",
     loss="multi-similarity",
     model="small",
     schedule="onecycle",
     precision="auto",
-    eval_every=4,
+    eval_every=2,
 )
 PRESET_VALUES: Final[dict[str, dict[str, Preset]]] = {
     "tutorial": {
@@ -79,7 +79,7 @@ PRESET_VALUES: Final[dict[str, dict[str, Preset]]] = {
         "pedestrians": replace(TUTORIAL, epochs=24, eval_every=2),
         FILES: TUTORIAL,
     },
-    "fast": {"": FAST, "pedestrians": _FAST_REID, FILES: replace(_FAST_REID, forwards=50_000)},
+    "fast": {"": FAST, "pedestrians": _FAST_REID, FILES: replace(_FAST_REID, forwards=50_000, lr=1e-3)},
     "best": {"": BEST, "pedestrians": _BEST_REID, FILES: replace(_BEST_REID, forwards=200_000)},
 }
 """By preset and data set."""

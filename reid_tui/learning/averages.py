@@ -42,15 +42,23 @@ class WeightAverage:
         self._averages, self._values = [mine[name] for name in names], [followed[name] for name in names]
         self._copies = [(mine[name], followed[name]) for name in mine.keys() - set(names)]
 
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Follow the network after an optimiser step.
+    def share(self, step: int) -> float:
+        """What the network's weights count in the average after an optimiser step.
 
         Args:
             step: steps of the run so far, from 1.
         """
-        kept = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self._averages, self._values, 1 - kept)
+        return 1 - min(self._decay, (1 + step) / (10 + step))
+
+    @torch.no_grad()
+    def update(self, share: float | Tensor) -> None:
+        """Follow the network after an optimiser step.
+
+        Args:
+            share: as `share` gives it; as a () tensor it may still be under way to the device.
+        """
+        weights = [share] * len(self._averages) if isinstance(share, torch.Tensor) else share
+        torch._foreach_lerp_(self._averages, self._values, weights)
         for copied, value in self._copies:
             copied.copy_(value)
 

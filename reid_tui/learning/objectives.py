@@ -54,6 +54,11 @@ class Batch(NamedTuple):
     """Of what is drawn in this step."""
 
 
+def alike_in_every_step(loss: str, miner: str) -> bool:
+    """Whether the same operations follow from any batch: nothing is drawn, nothing depends on values or on the step."""
+    return loss not in FOREIGN and miner != "distance"
+
+
 class Objective(nn.Module):
     """A loss with its miner, and with its weights where it has some."""
 

@@ -42,6 +42,15 @@ class Course:
         """Whether an epoch is done by then."""
         return step % self.per_epoch == 0
 
+    def until_due(self, done: int) -> int:
+        """Steps that follow so many until one after which something is due, or the last."""
+        every = (self.per_epoch, self.eval_every, self.map_every)
+        return min(self.total - done, *(part - done % part for part in every))
+
+    def tells(self, before: int, after: int) -> bool:
+        """Whether a progress event is due in between."""
+        return after // self.progress_every > before // self.progress_every or after == self.total
+
     def factor(self, done: int) -> float:
         """What the base learning rate is multiplied by in the step that follows so many."""
         return schedule_factor(self.schedule, done, self.total, epoch_steps=self.per_epoch)

@@ -99,7 +99,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Event):
-    """A step was taken with this margin and learning rate."""
+    """A step was taken with this margin and learning rate, or several were."""
 
     epoch: int
     """From 1."""
@@ -118,6 +118,8 @@ class Progress(Event):
     """Share of the step's pairs, or triplets, that still cost something; NaN in older logs."""
     rate: float = math.nan
     """The learning rate that the step was taken with: `lr` times the factor of its schedule; NaN in older logs."""
+    losses: tuple[float, ...] = ()
+    """Of each step that this line tells of, the last one being `step`; empty where it tells of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

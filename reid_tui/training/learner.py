@@ -28,6 +28,8 @@ from reid_tui.training.steps import build_steps
 from reid_tui.training.steps.parts import Parts, StepResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
@@ -133,17 +135,11 @@ class Learner:
     @lr.setter
     def lr(self, value: float) -> None:
         self._lr = value
-        self._set_rate(self._factor)
 
     @property
     def rate(self) -> float:
         """The learning rate of the newest step: what was set, times the schedule's factor."""
         return self._lr * self._factor
-
-    def _set_rate(self, factor: float) -> None:
-        self._factor = factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
 
     @property
     def scored(self) -> nn.Module:
@@ -171,17 +167,25 @@ class Learner:
         """
         return self._steps.loss(pairs, step)
 
+    @property
+    def at_once(self) -> int:
+        """Most steps that `advance` should take in one call."""
+        return self._steps.at_once
+
     def step(self, pairs: EpochPairs, step: int = 0, factor: float = 1.0) -> StepResult:
-        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite.
+        """Take one optimiser step; arguments as for `advance`."""
+        return self.advance([pairs], step, [factor])[0]
+
+    def advance(self, batches: Sequence[EpochPairs], step: int, factors: Sequence[float]) -> list[StepResult]:
+        """Take one optimiser step on each batch of pairs, unless its loss or gradient is not finite.
 
         Args:
-            pairs: index pairs into the training images.
-            step: of the run, from 0.
-            factor: of the learning rate, from its schedule.
+            batches: index pairs into the training images.
+            step: of the run, from 0, that the first one is.
+            factors: of the learning rate, from its schedule, one for each.
         """
-        if factor != self._factor:
-            self._set_rate(factor)
-        return self._steps.take(pairs, step)
+        self._factor = factors[-1]
+        return self._steps.take(batches, step, [self._lr * factor for factor in factors])
 
     def loss_ahead(self, pairs: EpochPairs, step: int = 0) -> float:
         """Loss of a batch that is not trained on, by the present weights. Changes nothing.
@@ -244,3 +248,4 @@ class Learner:
             self.average.restore(tensors)
         if self.objective is not None:
             put_weights(self.objective, losses)
+        self._steps.restored()

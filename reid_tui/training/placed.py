@@ -45,6 +45,12 @@ class PlacedImages:
         whole = images.images if images.rows is None else images.take(np.arange(len(images)))
         self._tensor, self._rows = torch.from_numpy(whole).to(device), None
 
+    @property
+    def resident(self) -> Tensor | None:
+        """(N, C, H, W) uint8, where all images lie on the device as they are indexed."""
+        lie_there = self._tensor.device.type == self._device.type and self._rows is None and not self._count
+        return self._tensor if lie_there else None
+
     def batch(self, index: IntArray, out: Tensor | None = None) -> Tensor:
         """(n, C, H, W) uint8 on the device: the images at these places of the split.
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
     from reid_tui.training.scoring import Picture, Scored, Scorer
+    from reid_tui.training.steps.parts import StepResult
 
 RUINED_TO_DIVERGE: Final = 3
 
@@ -184,9 +185,7 @@ class Trainer:
             self._phase("training")
             while self._step < self._course.total:
                 self._steering.obey(self)
-                self._train_step()
-                diverged = self._ruined_in_row and self._ruined_in_row % RUINED_TO_DIVERGE == 0
-                if diverged and (end := self._diverge()):
+                if self._train_steps() and (end := self._diverge()):
                     return end
             return self._finish()
         except StopTraining as stop:
@@ -194,31 +193,49 @@ class Trainer:
         finally:
             self._emit.refusals.tell(all_of_them=True)
 
-    def _next_pairs(self) -> EpochPairs:
+    def _next_pairs(self, ahead: int = 0) -> EpochPairs:
+        """Those of the next step, or of one further ahead in the same epoch."""
         epoch, index = divmod(self._step, self._course.per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = epoch, self._learner.draw(epoch)
         size = self._config.batch_size
-        return self._drawn[1][index * size : (index + 1) * size]
+        return self._drawn[1][(index + ahead) * size : (index + ahead + 1) * size]
 
-    def _train_step(self) -> None:
-        pairs = self._next_pairs()
+    def _until_something_is_due(self) -> int:
+        """Steps to take at once: more than one only where nothing lies between them."""
+        if self._steering.paused or self._scripted:
+            return 1
+        return min(self._learner.at_once, self._course.until_due(self._step))
+
+    def _train_steps(self) -> bool:
+        """Take the next steps; returns whether training has diverged."""
+        first = self._step
+        batches = [self._next_pairs(ahead) for ahead in range(self._until_something_is_due())]
         before = time.perf_counter()
-        result = self._learner.step(pairs, self._step, self._course.factor(self._step))
-        self._watch.count_step(time.perf_counter() - before, len(pairs))
-        self._step += 1
+        results = self._learner.advance(batches, first, [self._course.factor(first + k) for k in range(len(batches))])
+        seconds = (time.perf_counter() - before) / len(results)
+        diverged = False
+        for pairs, result in zip(batches, results, strict=True):
+            self._watch.count_step(seconds, len(pairs))
+            diverged |= self._count(result, len(pairs))
         self._scores = None
-        self._pairs_seen += len(pairs)
+        if self._course.tells(first, self._step) or self._steering.paused or not all(r.applied for r in results):
+            losses = tuple(result.loss for result in results)
+            self._progress(results[-1], losses if len(losses) > 1 and self._course.progress_every == 1 else ())
+        self._after_step()
+        return diverged
+
+    def _count(self, result: StepResult, pairs: int) -> bool:
+        """Take account of a step; returns whether as many in a row are ruined as make a divergence."""
+        self._step += 1
+        self._pairs_seen += pairs
         if result.applied:
-            self._epoch_loss.add(result.loss, len(pairs))
+            self._epoch_loss.add(result.loss, pairs)
         else:
             self._skipped += 1
             self._warn("step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite")
         self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
-        last = self._step == self._course.total
-        if last or self._steering.paused or not result.applied or self._step % self._course.progress_every == 0:
-            self._progress(result.loss, result.teaching)
-        self._after_step()
+        return bool(self._ruined_in_row) and self._ruined_in_row % RUINED_TO_DIVERGE == 0
 
     def _after_step(self) -> None:
         if epoch_done := self._course.ends_epoch(self._step):
@@ -379,19 +396,20 @@ class Trainer:
     def _warn(self, code: str, message: str) -> None:
         self._emit(ev.Warned(step=self._step, code=code, message=message))
 
-    def _progress(self, loss: float, teaching: float) -> None:
+    def _progress(self, result: StepResult, losses: tuple[float, ...]) -> None:
         self._emit(
             ev.Progress(
                 step=self._step,
                 epoch=self._epoch_now(),
-                loss=loss,
+                loss=result.loss,
+                losses=losses,
                 margin=self._learner.margin,
                 lr=self._learner.lr,
                 pairs_seen=self._pairs_seen,
                 pairs_per_s=self._watch.pairs_per_s,
                 wall_s=self._watch.seconds,
                 skipped=self._skipped,
-                teaching=teaching,
+                teaching=result.teaching,
                 rate=self._learner.rate,
             )
         )

@@ -79,7 +79,10 @@ def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
     if not steps:
         return state
     last = steps[-1]
-    finite = next((event.loss for event in reversed(steps) if math.isfinite(event.loss)), state.loss)
+    told = [(event.losses or (event.loss,), event.step) for event in steps]
+    losses = [loss for some, _ in told for loss in some]
+    numbers = [number for some, step in told for number in range(step - len(some) + 1, step + 1)]
+    finite = next((loss for loss in reversed(losses) if math.isfinite(loss)), state.loss)
     return replace(
         state,
         # A step was taken, so no evaluation or save is under way. A single step leaves a pause a pause.
@@ -96,7 +99,7 @@ def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
         pairs_per_s=last.pairs_per_s,
         wall_s=last.wall_s,
         skipped=last.skipped,
-        history=state.history.with_losses([event.step for event in steps], [event.loss for event in steps]),
+        history=state.history.with_losses(numbers, losses),
     )
 
 

@@ -8,6 +8,7 @@ with bf16 by 7e-2 and 0.12. A margin and a learning rate that are turned on the 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from reid_tui.config import RunOptions, resolve
 from reid_tui.data.dataset import Dataset
 from reid_tui.data.pairs import pairs_of_step
 from reid_tui.training.learner import Learner
+from reid_tui.training.steps.device import DeviceSteps
 from tests.conftest import IDENTITIES
 
 pytestmark = pytest.mark.gpu
@@ -89,3 +91,39 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny: Dataset, cuda: torch.de
     before = learner.tensors()
     assert not learner.step(pairs).applied
     assert all(torch.equal(value, before[name]) for name, value in learner.tensors().items())
+
+
+@pytest.mark.parametrize("pairs", ["random", "batch"])
+def test_steps_are_replayed_from_a_graph_and_waited_for_once(pairs: str, tiny: Dataset, cuda: torch.device) -> None:
+    asked = RunOptions(batch_size=16, precision="fp32", pairs=pairs, model="bn", augment="light", average_weights=0.9)
+    config = resolve(asked, "fashion-mnist", IDENTITIES)
+    several, one = Learner(config, tiny.train, cuda), Learner(config, tiny.train, cuda)
+    batches = [pairs_of_step(tiny.train.identities, 0, step + 1, 16) for step in range(7)]
+    first = several.advance(batches[:1], 0, [1.0])
+    with warnings.catch_warnings(record=True) as waits:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            rest = several.advance(batches[1:], 1, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert len(waits) == 1
+    assert isinstance(several._steps, DeviceSteps)
+    assert several._steps._graph is not None
+    factors = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    expected = [one.step(batch, step, factors[step]) for step, batch in enumerate(batches)]
+    assert [result.loss for result in [*first, *rest]] == [result.loss for result in expected]
+    assert all(torch.equal(value, one.tensors()[name]) for name, value in several.tensors().items())
+
+
+def test_what_is_taken_up_again_is_captured_again(tiny: Dataset, cuda: torch.device) -> None:
+    config = resolve(RunOptions(batch_size=16, precision="fp32"), "fashion-mnist", IDENTITIES)
+    learner, whole = Learner(config, tiny.train, cuda), Learner(config, tiny.train, cuda)
+    batches = [pairs_of_step(tiny.train.identities, 0, step + 1, 16) for step in range(4)]
+    learner.advance(batches[:2], 0, [1.0, 1.0])
+    kept = {name: value.clone() for name, value in learner.tensors().items()}
+    learner.advance(batches[2:], 2, [1.0, 1.0])
+    learner.restore(kept)
+    losses = [result.loss for result in learner.advance(batches[2:], 2, [1.0, 1.0])]
+    assert losses == [result.loss for result in whole.advance(batches, 0, [1.0] * 4)[2:]]
+    assert all(torch.equal(value, whole.tensors()[name]) for name, value in learner.tensors().items())

@@ -25,7 +25,7 @@ def train(model: nn.Module, averages: list[WeightAverage], steps: range) -> list
         model(images).square().mean().backward()
         optimizer.step()
         for average in averages:
-            average.update(step)
+            average.update(average.share(step))
         course.append({name: value.clone() for name, value in model.state_dict().items()})
     return course
 
@@ -67,7 +67,7 @@ def test_the_averaged_network_is_apart_from_the_one_in_training() -> None:
     before, storages = average.network(images), [value.data_ptr() for value in average.network.parameters()]
     course = train(model, [], range(1, 3))
     assert torch.equal(average.network(images), before)
-    average.update(2)
+    average.update(average.share(2))
     assert not torch.equal(average.network(images), before)
     assert [value.data_ptr() for value in average.network.parameters()] == storages
     assert all(torch.equal(value, course[-1][name]) for name, value in model.state_dict().items())

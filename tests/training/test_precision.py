@@ -38,9 +38,9 @@ def lasting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], float
         seconds = {"fp32": fp32, "bf16": bf16, "bf16-mkldnn": inside}
         take = EagerSteps.take
 
-        def timed(steps: EagerSteps, pairs: Any, step: int) -> StepResult:
-            now[0] += seconds[steps._parts.config.precision] * len(pairs)
-            return take(steps, pairs, step)
+        def timed(steps: EagerSteps, batches: Any, *more: Any) -> list[StepResult]:
+            now[0] += seconds[steps._parts.config.precision] * len(batches[0])
+            return take(steps, batches, *more)
 
         monkeypatch.setattr(EagerSteps, "take", timed)
         return lambda: now[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reid_tui.training.steps.costs import Costs
+from reid_tui.training.steps.device import DeviceSteps, can_stay_on_device
 from reid_tui.training.steps.eager import EagerSteps
 
 if TYPE_CHECKING:
@@ -17,8 +18,15 @@ def build_steps(parts: Parts) -> Steps:
     Raises:
         UsageError: they ask for a compiler, and there is none.
     """
-    if not parts.config.compile:
-        return EagerSteps(parts, Costs(parts))
+    if parts.config.compile:
+        return EagerSteps(parts, _compiled(parts))
+    costs = Costs(parts)
+    if parts.device.type == "cuda" and can_stay_on_device(parts):
+        return DeviceSteps(parts, costs)
+    return EagerSteps(parts, costs)
+
+
+def _compiled(parts: Parts) -> Costs:
     from reid_tui.training.steps.compiled import CompiledCosts
 
-    return EagerSteps(parts, CompiledCosts(parts))
+    return CompiledCosts(parts)

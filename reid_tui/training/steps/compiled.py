@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from reid_tui.errors import UsageError, cause
-from reid_tui.learning.metric_learning import FOREIGN
+from reid_tui.learning.objectives import alike_in_every_step
 from reid_tui.training.steps.costs import Costs
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ class CompiledCosts(Costs):
         super().__init__(parts)
         check_compiler(parts.device)
         eager = Costs(parts)
-        self._draws = parts.config.loss in FOREIGN or parts.config.miner == "distance"
-        """Whether the loss depends on the step's number, or is not ours: only the network is compiled."""
+        self._alike = alike_in_every_step(parts.config.loss, parts.config.miner)
+        """Whether the loss is compiled too."""
         self._points, self._of = torch.compile(eager.points), torch.compile(eager.of)
 
     def of(self, batch: Batch, step: int) -> Cost:
         """As `Costs`."""
-        if self._draws:
-            return self.of_points(self._points(batch), batch, step)
-        return self._of(batch, 0)  # for another step it would be compiled anew
+        if self._alike:
+            return self._of(batch, 0)  # for another step it would be compiled anew
+        return self.of_points(self._points(batch), batch, step)
 
 
 def check_compiler(device: torch.device) -> None:

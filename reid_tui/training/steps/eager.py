@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from reid_tui.training.steps.batches import Batches
+from reid_tui.training.steps.costs import Costs
 from reid_tui.training.steps.parts import StepResult
 from reid_tui.training.steps.precision import computing_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from reid_tui.data.pairs import EpochPairs
-    from reid_tui.learning.objectives import Cost
-    from reid_tui.training.steps.costs import Costs
     from reid_tui.training.steps.parts import Parts
 
 
@@ -30,25 +31,35 @@ class EagerSteps:
         self._statistics = list(parts.network.buffers())
         self._before = [buffer.clone() for buffer in self._statistics]
 
+    @property
+    def at_once(self) -> int:
+        """As `Steps`: nothing is gained by several."""
+        return 1
+
     def loss(self, pairs: EpochPairs, step: int) -> Tensor:
-        """As `Steps`."""
+        """As `Steps`. Not compiled: it is seldom asked for, and without a gradient."""
         with computing_in(self._parts.config.precision):
-            return self._cost(pairs, step).loss
+            return Costs(self._parts).of(self._batches.of(pairs, step), step).loss
 
-    def _cost(self, pairs: EpochPairs, step: int) -> Cost:
-        return self._costs.of(self._batches.of(pairs, step), step)
-
-    def take(self, pairs: EpochPairs, step: int) -> StepResult:
+    def take(self, batches: Sequence[EpochPairs], step: int, rates: Sequence[float]) -> list[StepResult]:
         """As `Steps`."""
-        with computing_in(self._parts.config.precision):
-            return self._take(pairs, step)
+        results = []
+        for number, (pairs, rate) in enumerate(zip(batches, rates, strict=True), step):
+            for group in self._parts.optimizer.param_groups:
+                group["lr"] = rate
+            with computing_in(self._parts.config.precision):
+                results.append(self._take(pairs, number))
+        return results
+
+    def restored(self) -> None:
+        """As `Steps`: nothing is kept."""
 
     def _take(self, pairs: EpochPairs, step: int) -> StepResult:
         optimizer, average = self._parts.optimizer, self._parts.average
         optimizer.zero_grad(set_to_none=True)
         if self._statistics:
             torch._foreach_copy_(self._before, self._statistics)
-        cost = self._cost(pairs, step)
+        cost = self._costs.of(self._batches.of(pairs, step), step)
         value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
         if not (math.isfinite(value) and self._differentiated(cost.loss)):
             if self._statistics:
@@ -56,7 +67,7 @@ class EagerSteps:
             return StepResult(value, applied=False, teaching=teaching)
         optimizer.step()
         if average is not None:
-            average.update(step + 1)
+            average.update(average.share(step + 1))
         return StepResult(value, applied=True, teaching=teaching)
 
     def _differentiated(self, loss: Tensor) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from torch import Tensor, nn
     from torch.nn import Parameter
@@ -53,15 +55,25 @@ class Parts:
 class Steps(Protocol):
     """Takes steps, in whatever way the device, the precision and the settings ask for."""
 
+    @property
+    def at_once(self) -> int:
+        """Most steps that one call should take, so that nobody waits long for it."""
+        ...
+
     def loss(self, pairs: EpochPairs, step: int) -> Tensor:
         """() float32, what a batch costs, with its graph. Changes no weight."""
         ...
 
-    def take(self, pairs: EpochPairs, step: int) -> StepResult:
-        """Take one optimiser step on a batch of pairs, unless its loss or gradient is not finite.
+    def take(self, batches: Sequence[EpochPairs], step: int, rates: Sequence[float]) -> list[StepResult]:
+        """Take one optimiser step on each batch, unless its loss or gradient is not finite.
 
         Args:
-            pairs: index pairs into the training images.
-            step: of the run, from 0; decides what is drawn for it.
+            batches: index pairs into the training images.
+            step: of the run, from 0, that the first one is; decides what is drawn for it.
+            rates: learning rate of each.
         """
+        ...
+
+    def restored(self) -> None:
+        """The optimiser's state was replaced: its tensors are others."""
         ...
