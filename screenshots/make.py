@@ -94,6 +94,33 @@ def own_images(folder: Path) -> None:
         terminal.until(lambda screen: "verification" in screen, 30)
 
 
+def trained(folder: Path) -> None:
+    """What a run on a folder of crops answers, of people that it never saw."""
+    from reid_tui.config import DataOptions
+    from reid_tui.data import catalog
+    from tests.data.folders.people_files import as_folder
+
+    people = catalog.load(DataOptions(data="pedestrians"), lambda *_: None)
+    as_folder(people, folder / "people", split=True)
+    environ = PATH | {"XDG_CACHE_HOME": str(folder / "cache"), "COLORTERM": "truecolor"}
+    cameras = ["--camera-pattern", r"^c(\d)_"]
+    settings = ["--preset", "fast", "--embedding-dim", "64", "--runs-dir", "people-runs"]
+    query, gallery = "people/test/P129/c1_0.png", "people/test"
+    asked = {
+        "compare": ((80, 24), [query, "people/test/P129/c3_0.png"], "fitted nothing"),
+        "search": ((120, 42), [query, gallery, *cameras], "looked through"),
+        "eval": ((120, 140), [], "different, closest"),
+    }
+    with Tmux(120, 40, folder, environ) as terminal:
+        terminal.run(*COMMAND, "train", "--data", "people", *cameras, *settings)
+        terminal.until(lambda screen: "verification" in screen, 240)
+    for name, (size, words, last) in asked.items():
+        with Tmux(*size, folder, environ) as terminal:
+            terminal.run(*COMMAND, name, "latest", *words, "--runs-dir", "people-runs")
+            terminal.until(lambda screen, last=last: last in screen and screen.rstrip().endswith("$"), 120)
+            shoot(terminal, name)
+
+
 def small_and_large(folder: Path) -> None:
     with Tmux(80, 24, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "small")
@@ -145,6 +172,6 @@ def pairs(folder: Path) -> None:
 if __name__ == "__main__":
     wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as made:
-        for make in (dashboard, own_images, small_and_large, attached, headless, pairs):
+        for make in (dashboard, own_images, trained, small_and_large, attached, headless, pairs):
             if not wanted or make.__name__ in wanted:
                 make(Path(made))

@@ -180,7 +180,12 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     run = train_plain(train.images[:, 0], train.identities, options.steps, options.workers)
     device = f"cuda {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "cpu"
-    answer: dict[str, Any] = {"pairs_per_s": run.pairs_per_s, "losses": run.losses[-10:], "device": device}
+    answer: dict[str, Any] = {
+        "pairs_per_s": run.pairs_per_s,
+        "batch_size": BATCH_SIZE,
+        "losses": run.losses[-10:],
+        "device": device,
+    }
     sys.stdout.write(json.dumps(answer) + "\n")
     return OK
 

@@ -89,7 +89,7 @@ def run_plain(setup: Setup) -> dict[str, Any]:
     """Run the plain loop.
 
     Returns:
-        Its answer: pairs_per_s, losses, device.
+        Its answer: pairs_per_s, batch_size, losses, device.
 
     Raises:
         ReidTuiError: it failed.
@@ -99,14 +99,23 @@ def run_plain(setup: Setup) -> dict[str, Any]:
     return answer
 
 
-def run_headless(setup: Setup, name: str) -> list[AnyEvent]:
-    """Train without a screen, events going to stdout as they would to a program.
+def run_headless(setup: Setup, name: str, *options: str) -> list[AnyEvent]:
+    """Train for so many steps without a screen, events going to stdout as they would to a program.
+
+    Raises:
+        ReidTuiError: it failed, or left no log.
+    """
+    return run_preset(setup, name, "--steps", str(setup.steps), *options)
+
+
+def run_preset(setup: Setup, name: str, *options: str) -> list[AnyEvent]:
+    """Train as `run_headless`, for as long as the options say.
 
     Raises:
         ReidTuiError: it failed, or left no log.
     """
     runs_dir = setup.folder / name
-    command = (*REID_TUI, "train", "--json", *setup.run_options(runs_dir))
+    command = (*REID_TUI, "train", "--json", *setup.data_options, *options, "--runs-dir", str(runs_dir))
     run(command, setup.timeout_s, keep_output=False)
     return events_of(runs_dir)
 
