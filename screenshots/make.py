@@ -33,8 +33,9 @@ def at_step(step: int) -> Callable[[str], bool]:
     return reached
 
 
-def shoot(terminal: Tmux, name: str) -> None:
-    draw(terminal.colored(), HERE / f"{name}.png")
+def shoot(terminal: Tmux, name: str, rows: int | None = None) -> None:
+    """Draw what a terminal shows, or its first rows."""
+    draw("\n".join(terminal.colored().split("\n")[:rows]), HERE / f"{name}.png")
     print(f"{name}.png")
 
 
@@ -108,7 +109,7 @@ def trained(folder: Path) -> None:
     query, gallery = "people/test/P129/c1_0.png", "people/test"
     asked = {
         "compare": ((80, 24), [query, "people/test/P129/c3_0.png"], "fitted nothing"),
-        "search": ((120, 42), [query, gallery, *cameras], "looked through"),
+        "search": ((120, 46), [query, gallery, "-k", "7", *cameras], "looked through"),
         "eval": ((120, 140), [], "different, closest"),
     }
     with Tmux(120, 40, folder, environ) as terminal:
@@ -118,7 +119,7 @@ def trained(folder: Path) -> None:
         with Tmux(*size, folder, environ) as terminal:
             terminal.run(*COMMAND, name, "latest", *words, "--runs-dir", "people-runs")
             terminal.until(lambda screen, last=last: last in screen and screen.rstrip().endswith("$"), 120)
-            shoot(terminal, name)
+            shoot(terminal, name, 82 if name == "eval" else None)
 
 
 def small_and_large(folder: Path) -> None:

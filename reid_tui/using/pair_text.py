@@ -13,7 +13,7 @@ from reid_tui.data.folders.noticed import counted
 from reid_tui.data.show import picture
 from reid_tui.text import printable
 from reid_tui.using.distance_matrix import Room, matrix, places, tail
-from reid_tui.view.text import fit, fixed
+from reid_tui.view.text import fit, fixed, probable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,9 @@ def print_pair(console: Console, found: Pair, names: tuple[str, str], judge: Jud
     _print_verdict(console, same, f"distance {_held_against(found.distance, judge)}")
     if found.very_same:
         print_line(console, "the very same picture")
-    print_line(console, f"probability of the same: {_probability(judge, distance)} at prior {judge.prior:g}")
+    print_line(
+        console, f"probability of the same: {probable(float(judge.probability(distance)[0]))} at prior {judge.prior:g}"
+    )
     print_line(console, _as_close(judge, found.distance))
     _print_basis(console, judge, model)
 
@@ -173,13 +175,6 @@ def _held_against(distance: float, judge: Judge) -> str:
     while distance != threshold and f"{distance:.{digits}f}" == f"{threshold:.{digits}f}" and digits < 15:
         digits += 1
     return f"{fixed(distance, digits)}, threshold {fixed(threshold, digits)} ({_name(judge)})"
-
-
-def _probability(judge: Judge, distance: FloatArray) -> str:
-    probability = float(judge.probability(distance)[0])
-    if 0.0005 <= probability < 0.9995:
-        return f"{probability:.3f}"
-    return "below 0.001" if probability < 0.5 else "above 0.999"
 
 
 def _as_close(judge: Judge, distance: float) -> str:
