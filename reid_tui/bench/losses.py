@@ -35,6 +35,7 @@ class Table(NamedTuple):
     forwards: int
     dim: int
     more: tuple[str, ...] = ()
+    """Options of every row."""
 
 
 TABLES: Final = {
@@ -107,6 +108,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m reid_tui.bench.losses", description="Losses and miners compared.")
     parser.add_argument("--table", choices=TABLES, action="append", help="which tables; all of them by default")
     parser.add_argument("--row", action="append", metavar="OPTIONS", help="options of reid-tui train for one more row")
+    parser.add_argument("--options", default="", help="options of reid-tui train for every row")
     parser.add_argument("--only-rows", action="store_true", help="those rows alone")
     parser.add_argument("--forwards", type=int, help="image forwards instead of the table's")
     parser.add_argument("--dim", type=int, help="embedding dimensions instead of the table's")
@@ -124,7 +126,9 @@ def main(arguments: Sequence[str]) -> int:
     failed = False
     for name in asked.table or TABLES:
         table = TABLES[name]._replace(
-            forwards=asked.forwards or TABLES[name].forwards, dim=asked.dim or TABLES[name].dim
+            forwards=asked.forwards or TABLES[name].forwards,
+            dim=asked.dim or TABLES[name].dim,
+            more=tuple(asked.options.split()),
         )
         with ThreadPoolExecutor(asked.jobs) as pool:
             runs = [
