@@ -60,7 +60,7 @@ BEST: Final = Preset(
     eval_every=0.25,
 )
 _FAST_REID: Final = Preset(
-    forwards=12_288, lr=2e-3, pairs="batch", miner="hard", schedule="onecycle", precision="auto", eval_every=1
+    forwards=24_576, lr=2e-3, pairs="batch", miner="hard", schedule="onecycle", precision="auto", eval_every=1
 )
 _BEST_REID: Final = Preset(
     forwards=49_152,

@@ -124,3 +124,22 @@ def test_an_average_follows_by_a_share_on_the_device() -> None:
     one.update(one.share(4))
     two.update(torch.tensor(two.share(4)))
     assert all(torch.equal(value, two.tensors()[name]) for name, value in one.tensors().items())
+
+
+@pytest.mark.parametrize(("rate", "agrees"), [(None, True), (0.5, False)], ids=["as captured", "with a frozen rate"])
+def test_a_replay_is_held_against_the_step_and_both_are_undone(rate: float | None, agrees: bool, tiny: Dataset) -> None:
+    learner = learner_of(tiny, RUNS[1], waits=False)
+    steps = learner._steps
+    assert isinstance(steps, DeviceSteps)
+    learner.advance([learner.draw(0)[:16]], 0, [1.0])
+    queue = steps._given([learner.draw(0)[16:32]], 1, [1e-3])
+
+    class Graph:
+        def replay(self) -> None:
+            if rate is not None:
+                queue.numbers_K2[:, 0] = rate
+            steps._one(queue)
+
+    before = {name: value.clone() for name, value in learner.tensors().items()}
+    assert steps._agrees(Graph(), queue) is agrees
+    assert all(torch.equal(value, before[name]) for name, value in learner.tensors().items())
