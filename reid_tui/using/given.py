@@ -99,8 +99,10 @@ def _given(table: Table, *, market: bool) -> Given:
     cameras_N, cameras = _cameras(table)
     labels = Labels(identities_N, cameras_N, _roles(table))
     if not labels.matches().any():
-        what = "another image of its identity" + (" by another camera" if cameras_N is not None else "")
-        raise refused(table.where, f"no query has {what} in the gallery", "without one there is nothing to score")
+        what, remedy = "another image of its identity", "without one there is nothing to score"
+        if cameras_N is not None:
+            what, remedy = f"{what} by another camera", f"{remedy}; leave the cameras out to look among all"
+        raise refused(table.where, f"no query has {what} in the gallery", remedy)
     return Given(table.embeddings_ND, labels, identities, cameras, table.numbers)
 
 

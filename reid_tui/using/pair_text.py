@@ -13,7 +13,7 @@ from reid_tui.data.folders.noticed import counted
 from reid_tui.data.show import picture
 from reid_tui.text import printable
 from reid_tui.using.distance_matrix import Room, matrix, places, tail
-from reid_tui.view.text import fit, fixed
+from reid_tui.view.text import fit, fixed, likely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def print_pair(console: Console, found: Pair, names: tuple[str, str], judge: Jud
     _print_verdict(console, same, f"distance {_held_against(found.distance, judge)}")
     if found.very_same:
         print_line(console, "the very same picture")
-    print_line(console, f"probability of the same: {_probability(judge, distance)} at prior {judge.prior:g}")
+    print_line(console, f"probability of the same: {likely(float(judge.probability(distance)[0]))} {_asked(judge)}")
     print_line(console, _as_close(judge, found.distance))
     _print_basis(console, judge, model)
 
@@ -97,7 +97,7 @@ def print_table(
     same_P, probability_P = judge.same(distances_P), judge.probability(distances_P)
     digits = places(judge.point.threshold)
     for row, distance, same, probability in zip(rows[:_MOST_ROWS], distances_P, same_P, probability_P, strict=False):
-        head = f"{'SAME' if same else 'DIFFERENT':<9} {fixed(distance, digits)}  {probability:.3f}  "
+        head = f"{'SAME' if same else 'DIFFERENT':<9} {fixed(distance, digits)}  {likely(float(probability)):<6}  "
         wrong = "  wrong" if row.same is not None and row.same != same else ""
         wide = max((room.width - len(head) - len(wrong) - 2) // 2, 1)
         line = Text(f"{head}{fit(tail(row.first, wide), wide)}  {tail(row.second, wide)}", no_wrap=True)
@@ -106,7 +106,7 @@ def print_table(
         console.print(line, soft_wrap=True)
     if len(rows) > _MOST_ROWS:
         print_line(console, f"{len(rows) - _MOST_ROWS:,} more pairs; --csv has all")
-    print_line(console, f"verdict, distance, probability of the same at prior {judge.prior:g}", style="dim")
+    print_line(console, f"verdict, distance, probability of the same {_asked(judge)}", style="dim")
     console.print()
     print_line(console, _called_same(int(same_P.sum()), len(rows)))
     if scores is not None:
@@ -161,6 +161,11 @@ def _verdict_style(*, same: bool, color: bool) -> Style:
     return Style(bold=True, color=("green" if same else "red") if color else None)
 
 
+def _asked(judge: Judge) -> str:
+    """Which pairs a probability is of."""
+    return f"if {100 * judge.prior:.3g} % of the pairs asked about are (--prior)"
+
+
 def _name(judge: Judge) -> str:
     asked = judge.point.asked
     return "equal error" if asked is None else f"fitted for --far {asked:g}"
@@ -173,13 +178,6 @@ def _held_against(distance: float, judge: Judge) -> str:
     while distance != threshold and f"{distance:.{digits}f}" == f"{threshold:.{digits}f}" and digits < 15:
         digits += 1
     return f"{fixed(distance, digits)}, threshold {fixed(threshold, digits)} ({_name(judge)})"
-
-
-def _probability(judge: Judge, distance: FloatArray) -> str:
-    probability = float(judge.probability(distance)[0])
-    if 0.0005 <= probability < 0.9995:
-        return f"{probability:.3f}"
-    return "below 0.001" if probability < 0.5 else "above 0.999"
 
 
 def _as_close(judge: Judge, distance: float) -> str:

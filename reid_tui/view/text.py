@@ -33,6 +33,13 @@ def fixed(value: float, places: int) -> str:
     return f"{value:.{places}f}" if abs(value) < _LONG else plain(value)
 
 
+def likely(probability: float) -> str:
+    """A probability in three decimal places, of which none is certain."""
+    if 0.0005 <= probability < 0.9995:
+        return f"{probability:.3f}"
+    return "<0.001" if probability < 0.5 else ">0.999"
+
+
 def amount(value: float) -> str:
     """A margin: two decimals, more only where it has more; an en dash where it is not finite."""
     return fixed(value, 2) if not math.isfinite(value) or abs(value - round(value, 2)) < 1e-9 else plain(value, 4)

@@ -69,7 +69,7 @@ def test_same_is_0_different_1_and_all_of_it_is_said(compare: Compare) -> None:
     for line in (
         "a.png   b.png",
         "SAME  distance 8.0, threshold 10.0 (equal error)",
-        "probability of the same: 0.592 at prior 0.5",
+        "probability of the same: 0.592 if 50 % of the pairs asked about are (--prior)",
         "of 1,000 different pairs 40 are this close",
         "this threshold calls 6.0 % (4.0 to 8.0) of different pairs the same and 5.0 % (3.0 to 7.0) of same pairs "
         "different, measured on identities that fitted nothing",
@@ -85,7 +85,7 @@ def test_a_rate_and_a_prior(compare: Compare) -> None:
     said = compare("a.png", "b.png", "--far", "0.01", "--prior", "0.01")
     assert said.code == 1
     assert "threshold 5.00 (fitted for --far 0.01)" in said.out
-    assert "probability of the same: 0.014 at prior 0.01" in said.out
+    assert "probability of the same: 0.014 if 1 % of the pairs asked about are (--prior)" in said.out
     unfitted = compare("a.png", "b.png", "--far", "1e-4")
     assert (unfitted.code, unfitted.out, unfitted.err.count("\n")) == (2, "", 1)
     assert "--far 0.0001" in unfitted.err

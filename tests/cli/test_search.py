@@ -25,12 +25,12 @@ def test_one_picture(commands: Commands) -> None:
     lines = [line.split() for line in out.splitlines()]
     assert lines[:5] == [
         ["rank", "distance", "probability", "identity", "picture"],
-        ["1", "3.000", "SAME", "82.2%", "ann", "ann/0.png"],
-        ["2", "3.000", "SAME", "82.2%", "ann", "ann/1.png"],
-        ["3", "18.000", "DIFFERENT", "46.1%", "ann", "ann/2.png"],
-        ["4", "87.000", "DIFFERENT", "12.3%", "bob", "bob/0.png"],
+        ["1", "3.000", "SAME", "0.822", "ann", "ann/0.png"],
+        ["2", "3.000", "SAME", "0.822", "ann", "ann/1.png"],
+        ["3", "18.000", "DIFFERENT", "0.461", "ann", "ann/2.png"],
+        ["4", "87.000", "DIFFERENT", "0.123", "bob", "bob/0.png"],
     ]
-    assert "SAME as ann: at 3.000, within the threshold 10.000 (equal error), probability 82.2%" in out
+    assert "SAME as ann: at 3.000, within the threshold 10.000 (equal error), probability 0.822" in out
 
 
 def test_nobody_known_at_a_rate_of_false_acceptance(commands: Commands) -> None:
@@ -63,6 +63,15 @@ def test_a_folder_of_queries_and_what_is_kept(commands: Commands) -> None:
     assert [query["matches"][0]["identity"] for query in found["queries"]] == ["bob"] * 3
     assert [query["left_out"] for query in found["queries"]] == [1] * 3
     assert (found["threshold"], found["far"], found["prior"], found["gallery"]["pictures"]) == (10.0, None, 0.5, 6)
+
+
+def test_a_gallery_of_nothing_but_the_query_has_no_table(commands: Commands) -> None:
+    shutil.copytree("shop/ann", "copies")
+    for number in (1, 2):
+        Path(f"copies/{number}.png").unlink()
+    code, out, _ = commands("search", "shop/ann/0.png", "copies")
+    assert code == 0
+    assert out.split("\n")[:2] == ["", "the gallery holds nothing but the query itself"]
 
 
 def test_what_is_asked_wrongly_is_one_line(commands: Commands) -> None:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from reid_tui.view.grid import Grid, Look
 from reid_tui.view.palette import IDENTITY_COLORS, ChartStyle, identity_letter, legend_entries, sgr_codes
-from reid_tui.view.text import amount, count, duration, fit, fixed, plain, rate, short_count, signed
+from reid_tui.view.text import amount, count, duration, fit, fixed, likely, plain, rate, short_count, signed
 from tests.view.samples import NAMES, stripped
 
 
@@ -22,6 +22,9 @@ from tests.view.samples import NAMES, stripped
         (plain(1e6), "1e6"),
         (plain(math.nan), "\u2013"),
         (amount(1.0), "1.00"),
+        (likely(0.9994), "0.999"),
+        (likely(0.99998), ">0.999"),
+        (likely(0.0), "<0.001"),
         (amount(1.125), "1.125"),
         (amount(math.inf), "\u2013"),
         (fixed(0.12345, 3), "0.123"),
