@@ -131,9 +131,11 @@ def _identities(table: Table, *, market: bool) -> tuple[NDArray[np.int64], tuple
         if not junk[place] and name.startswith("-") and name[1:].isdecimal():
             what = f"the identity is {printable(name, 40)}"
             raise refused(_first(table, name_N, place), what, "-1 is an image that does not count; others are from 0")
-    people = ~(junk | distractor)
+    people = np.flatnonzero(~(junk | distractor))
+    if all(name.isdecimal() for name in names[people]):
+        people = people[np.lexsort((names[people], np.char.str_len(names[people])))]  # 2 before 10
     label = np.where(junk, JUNK, DISTRACTOR)
-    label[people] = np.arange(people.sum())
+    label[people] = np.arange(len(people))
     return label[name_N], tuple(names[people].tolist())
 
 

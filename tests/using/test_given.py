@@ -80,6 +80,13 @@ def test_identities_are_numbers_or_texts(kind: str, tmp_path: Path) -> None:
     assert [found.identities[label] for label in found.labels.identities_N] == list(map(str, people))
 
 
+def test_numbers_count_as_numbers(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", embeddings=np.eye(24), identities=np.repeat(np.arange(1, 13), 2))
+    given = read_given(tmp_path / "e.npz", market=False, report=lambda *_: None)
+    assert given.identities == tuple(map(str, range(1, 13)))
+    assert given.labels.identities_N.tolist() == np.repeat(np.arange(12), 2).tolist()
+
+
 def test_junk_and_in_market_distractors(tmp_path: Path) -> None:
     path = saved(tmp_path)
     plain, market = read(path), read(path, market=True)
