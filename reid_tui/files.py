@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -110,22 +110,39 @@ def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     Raises:
         OSError: the temporary file is removed and `path` is as it was.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
+    write_together({path: content}, durable=durable)
+
+
+def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> None:
+    """The same of several files: none is replaced before all are written under their temporary names.
+
+    Args:
+        contents: by the file to make or replace.
+        durable: as for `write_whole`.
+
+    Raises:
+        OSError: temporary files are removed; where one could not be written, all are as they were.
+    """
+    temporaries = {path: path.with_name(f"{TEMPORARY_PREFIX}{path.name}") for path in contents}
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
-        try:
-            write_all(descriptor, content)
-            if durable:
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
+        for path, content in contents.items():
+            descriptor = os.open(temporaries[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE_FILE)
+            try:
+                write_all(descriptor, content)
+                if durable:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        for path, temporary in temporaries.items():
+            temporary.replace(path)
     except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        for folder in {path.parent for path in contents}:
+            sync_folder(folder)
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reid_tui.files import PRIVATE_FILE, remove_temporaries, write_whole
+from reid_tui.files import PRIVATE_FILE, remove_temporaries, write_together, write_whole
 from tests.faults import limited_files
 
 LIMIT = 4096
@@ -41,6 +41,17 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
         write_whole(path, os.urandom(2 * LIMIT))
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a.json"]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_of_files_that_belong_together_none_is_replaced_where_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_bytes(b"old")
+    with pytest.raises(OSError, match="File too large"):
+        write_together({tmp_path / "a.tsv": b"new", tmp_path / "b.png": os.urandom(2 * LIMIT)})
+    assert (tmp_path / "a.tsv").read_bytes() == b"old"
+    assert names(tmp_path) == ["a.tsv"]
+    write_together({tmp_path / "a.tsv": b"new", tmp_path / "b.png": b"also"})
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"new", b"also"]
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -62,10 +62,12 @@ def cluster(
         groups = clustered(gallery.embeddings_ND, chosen.point.threshold, method, report)
     found = Groups(model, chosen, method, gallery, groups)
     tell((*about(model), *gallery.notes))
-    if out is not None:
-        tell(found.write(Path(out)))
-    if as_json:
-        print_object(found.as_object())
-    else:
-        print_on(console_on(sys.stdout), found)
+    try:
+        if out is not None:
+            tell(found.write(Path(out)))
+    finally:  # a full disk does not cost what was computed
+        if as_json:
+            print_object(found.as_object())
+        else:
+            print_on(console_on(sys.stdout), found)
     return 0

@@ -29,7 +29,7 @@ def compare(
     Of two folders all pairs are compared, of one those within it. A csv names a pair in each row, in the columns a and
     b, and may say what is right in a column verdict.
 
-    Exit code: 0 same (of folders by the mean), 1 different, 2 error.
+    Exit code: 0 same (of folders by the mean; of a csv once all its pairs are compared), 1 different, 2 error.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv do not go together; leave one out")

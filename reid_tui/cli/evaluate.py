@@ -101,19 +101,24 @@ def eval_(
             found = _of_file(str(embeddings), rerank, far, report, market=market)
         else:
             found = _of_run(context, run, rerank, far, report)
+    try:
         for file in files:
-            report(f"writing {file.name}")
             save_in(found, file)
-    tell(found.notes)
-    if as_json:
-        print(in_json(found))
-        return 0
+    finally:  # a full disk does not cost what was computed
+        tell(found.notes)
+        if as_json:
+            print(in_json(found))
+        else:
+            _print(found)
+    return 0
+
+
+def _print(found: "Evaluated") -> None:
     from reid_tui.console import console_on
     from reid_tui.using.eval_text import print_evaluation
 
     console = console_on(sys.stdout)
     print_evaluation(console, found, _room(console))
-    return 0
 
 
 def _check(context: typer.Context, run: str | None, data: str | None, embeddings: str | None, *, market: bool) -> None:

@@ -80,20 +80,21 @@ def run(argv: list[str]) -> int:
     argv = [word for word in argv if word != DEBUG]
     if debug:
         show_log()
+    failure = USAGE if argv[:1] == [compare.__name__] else FAILURE  # whose 1 says that two are different
     try:
         code = app(args=argv, prog_name=PROG, standalone_mode=False)
     except ReidTuiError as error:
-        return _told(str(error), error.exit_code, debug=debug)
+        return _told(str(error), max(error.exit_code, failure), debug=debug)
     except KeyboardInterrupt:
         return _told("interrupted", INTERRUPTED, debug=debug)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # of which typer makes the latter
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
+        return failure
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer's parser raises
             return _told(f"{error.format_message().rstrip('.')}; see {PROG} --help", USAGE, debug=debug)
         first_line = (str(error).splitlines() or [""])[0]
-        return _told(f"unexpected {type(error).__name__}: {first_line}; --debug shows where", FAILURE, debug=debug)
+        return _told(f"unexpected {type(error).__name__}: {first_line}; --debug shows where", failure, debug=debug)
     return int(code or 0)
 
 

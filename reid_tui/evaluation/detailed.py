@@ -88,7 +88,7 @@ class Detailed:
     reranked: RetrievalScores | None
     """Where asked for."""
     fitted: Fitted | None
-    """Thresholds by one half of the identities, and their rates by the other; None without pairs of both kinds."""
+    """Thresholds of all identities, with cross-fitted rates; None without pairs of both kinds."""
     measured: Measured
 
     def rates(self, threshold: float) -> tuple[float, float]:

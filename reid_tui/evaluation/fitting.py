@@ -1,4 +1,4 @@
-"""Thresholds and a calibration, fitted on one half of the identities and shown by the other.
+"""Thresholds and a calibration, fitted on all identities, and rates of each half by what the other half fits.
 
 Legend: N images, K identities, P pairs, S same pairs, M different pairs, U thresholds, H bins.
 """

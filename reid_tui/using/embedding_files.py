@@ -93,7 +93,7 @@ def _npz(path: Path, gallery: Gallery, _: ModelCard) -> None:
         arrays["roles"] = np.array(_roles(pictures), dtype=np.str_)
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
-    write_new(path, content.getvalue())
+    write_new({path: content.getvalue()})
 
 
 def _csv(path: Path, gallery: Gallery, _: ModelCard) -> None:
@@ -105,7 +105,7 @@ def _csv(path: Path, gallery: Gallery, _: ModelCard) -> None:
     lines = [",".join(("path", "identity", "camera", "role", *(f"d{number}" for number in range(dimensions))))]
     for (name, identity, camera, role), values in zip(heads, _numbers(gallery, ","), strict=True):
         lines.append(f"{_quoted(name, str(identity), cell(camera), role)},{values}")
-    write_new(path, _text(lines))
+    write_new({path: _text(lines)})
 
 
 def _quoted(*cells: str) -> str:
@@ -127,10 +127,14 @@ def _tsv(path: Path, gallery: Gallery, card: ModelCard) -> None:
         f"  sprite {{\n    image_path: {files['sprite.png']}\n"
         f"    single_image_dim: {width}\n    single_image_dim: {height}\n  }}\n}}\n"
     )
-    write_new(_beside(path, "metadata.tsv"), _text(lines))
-    write_new(_beside(path, "sprite.png"), sprite)
-    write_new(path.with_name(PROJECTOR), config.encode("utf-8", "replace"))
-    write_new(path, _text(_numbers(gallery, "\t")))
+    write_new(
+        {
+            path: _text(_numbers(gallery, "\t")),
+            _beside(path, "metadata.tsv"): _text(lines),
+            _beside(path, "sprite.png"): sprite,
+            path.with_name(PROJECTOR): config.encode("utf-8", "replace"),
+        }
+    )
 
 
 _WRITERS: Final[dict[str, Callable[[Path, Gallery, ModelCard], None]]] = dict(

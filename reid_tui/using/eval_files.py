@@ -60,4 +60,4 @@ def save(found: Evaluated, path: Path) -> None:
     Raises:
         ReidTuiError: it cannot be written.
     """
-    write_new(path, _WRITERS[path.suffix](found))
+    write_new({path: _WRITERS[path.suffix](found)})

@@ -99,8 +99,10 @@ def _given(table: Table, *, market: bool) -> Given:
     cameras_N, cameras = _cameras(table)
     labels = Labels(identities_N, cameras_N, _roles(table))
     if not labels.matches().any():
-        what = "another image of its identity" + (" by another camera" if cameras_N is not None else "")
-        raise refused(table.where, f"no query has {what} in the gallery", "without one there is nothing to score")
+        what, remedy = "another image of its identity", "without one there is nothing to score"
+        if cameras_N is not None:
+            what, remedy = f"{what} by another camera", f"{remedy}; leave the cameras out to look among all"
+        raise refused(table.where, f"no query has {what} in the gallery", remedy)
     return Given(table.embeddings_ND, labels, identities, cameras, table.numbers)
 
 
@@ -129,9 +131,11 @@ def _identities(table: Table, *, market: bool) -> tuple[NDArray[np.int64], tuple
         if not junk[place] and name.startswith("-") and name[1:].isdecimal():
             what = f"the identity is {printable(name, 40)}"
             raise refused(_first(table, name_N, place), what, "-1 is an image that does not count; others are from 0")
-    people = ~(junk | distractor)
+    people = np.flatnonzero(~(junk | distractor))
+    if all(name.isdecimal() for name in names[people]):
+        people = people[np.lexsort((names[people], np.char.str_len(names[people])))]  # 2 before 10
     label = np.where(junk, JUNK, DISTRACTOR)
-    label[people] = np.arange(people.sum())
+    label[people] = np.arange(len(people))
     return label[name_N], tuple(names[people].tolist())
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.lib import format as npy
 
-from reid_tui.errors import ReidTuiError
+from reid_tui.errors import ReidTuiError, why
 from reid_tui.files import opened_regular
 from reid_tui.text import printable
 from reid_tui.using.given import LARGEST, Table, check_size, refused
@@ -48,6 +48,8 @@ def read_npz(path: Path) -> Table:
         raise
     except MemoryError as error:
         raise refused(where, "not enough memory for it", "take fewer rows") from error
+    except OSError as error:
+        raise refused(where, f"it cannot be read: {why(error)}", "name an npz file") from error
     except Exception as error:  # damage leads zipfile, zlib and numpy to errors of a dozen kinds
         said = printable(error, 120) or type(error).__name__
         raise refused(where, f"it cannot be read as npz ({said})", _LAYOUT) from error

@@ -78,8 +78,8 @@ class Groups:
             ReidTuiError: it cannot be written, or the pictures lie in no files.
         """
         content, left_out = self.as_csv()
-        write_new(path, content)
-        return [f"{left_out:,} pictures have names that are no text, and are not in {path}"] if left_out else []
+        write_new({path: content})
+        return [f"{counted(left_out, 'picture')} with a name that is no text left out of {path}"] if left_out else []
 
     def as_csv(self) -> tuple[bytes, int]:
         """A table with the columns path and identity, and how many pictures have a name that no table can hold.

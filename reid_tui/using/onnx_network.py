@@ -104,7 +104,9 @@ def open_file(path: Path) -> Model:
         if fault := network.fault(card):
             raise ValueError(fault)  # noqa: TRY301
     except OSError as error:
-        raise RunError(f"cannot read {printable(path, 400)}: {printable(why(error), 200)}") from error
+        raise RunError(
+            f"cannot read {printable(path, 400)}: {printable(why(error), 200)}; name a file of 'reid-tui export'"
+        ) from error
     except (ValueError, RecursionError) as error:
         said = "nested too deeply" if isinstance(error, RecursionError) else printable(error, 300)
         raise RunError(

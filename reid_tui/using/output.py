@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reid_tui.errors import ReidTuiError, UsageError, advice
-from reid_tui.files import write_whole
+from reid_tui.files import write_together
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -36,16 +36,21 @@ def check_new(files: Sequence[Path], endings: Sequence[str], *, force: bool, opt
         if file.is_dir():
             raise UsageError(f"{printable(file, 400)} is a folder; name another file")
         if file.exists() and not force:
-            raise UsageError(f"{printable(file, 400)} is there already; name another file, or replace it with --force")
+            other = "another file" if file == path else "a file in another folder"
+            raise UsageError(f"{printable(file, 400)} is there already; name {other}, or replace it with --force")
 
 
-def write_new(path: Path, content: bytes) -> None:
-    """Write a private file in one step.
+def write_new(contents: Mapping[Path, bytes]) -> None:
+    """Write private files that belong together: none is replaced before all are on the disk.
+
+    Args:
+        contents: by the file; the one that a person named comes first.
 
     Raises:
-        ReidTuiError: it cannot be written; what was there stays.
+        ReidTuiError: one cannot be written; what was there stays.
     """
     try:
-        write_whole(path, content)
+        write_together(contents)
     except OSError as error:
+        path = next(iter(contents))
         raise ReidTuiError(f"{printable(path, 400)} cannot be written: {advice(error, 'name another file')}") from error

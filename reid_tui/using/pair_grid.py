@@ -18,7 +18,7 @@ from reid_tui.text import printable
 from reid_tui.using.comparing import all_distances
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from reid_tui.data.catalog import Report
     from reid_tui.data.findings import Finding
@@ -46,15 +46,18 @@ class Side:
             return self.names
         return tuple(name.rpartition("/")[0] or self.place for name in self.names)
 
-    def without(self, paths: Collection[str]) -> Side:
+    def without(self, unreadable: Mapping[str, str]) -> Side:
         """The others.
+
+        Args:
+            unreadable: paths of pictures that gave no pixels, and why.
 
         Raises:
             DataError: there are none.
         """
-        kept = [(name, path) for name, path in zip(self.names, self.paths, strict=True) if path not in paths]
+        kept = [(name, path) for name, path in zip(self.names, self.paths, strict=True) if path not in unreadable]
         if not kept:
-            raise DataError(f"{printable(self.place, 400)}: no picture can be read; see that they are pictures")
+            raise DataError(f"{printable(self.place, 400)}: no picture can be read; {unreadable[self.paths[0]]}")
         names, paths = zip(*kept, strict=True)
         return Side(self.place, names, paths, self.findings)
 

@@ -13,7 +13,7 @@ from reid_tui.data.folders.noticed import counted
 from reid_tui.data.show import picture
 from reid_tui.text import printable
 from reid_tui.using.distance_matrix import Room, matrix, places, tail
-from reid_tui.view.text import fit, fixed, probable
+from reid_tui.view.text import fit, fixed, likely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,9 +54,7 @@ def print_pair(console: Console, found: Pair, names: tuple[str, str], judge: Jud
     _print_verdict(console, same, f"distance {_held_against(found.distance, judge)}")
     if found.very_same:
         print_line(console, "the very same picture")
-    print_line(
-        console, f"probability of the same: {probable(float(judge.probability(distance)[0]))} at prior {judge.prior:g}"
-    )
+    print_line(console, f"probability of the same: {likely(float(judge.probability(distance)[0]))} {_asked(judge)}")
     print_line(console, _as_close(judge, found.distance))
     _print_basis(console, judge, model)
 
@@ -99,7 +97,7 @@ def print_table(
     same_P, probability_P = judge.same(distances_P), judge.probability(distances_P)
     digits = places(judge.point.threshold)
     for row, distance, same, probability in zip(rows[:_MOST_ROWS], distances_P, same_P, probability_P, strict=False):
-        head = f"{'SAME' if same else 'DIFFERENT':<9} {fixed(distance, digits)}  {probability:.3f}  "
+        head = f"{'SAME' if same else 'DIFFERENT':<9} {fixed(distance, digits)}  {likely(float(probability)):<6}  "
         wrong = "  wrong" if row.same is not None and row.same != same else ""
         wide = max((room.width - len(head) - len(wrong) - 2) // 2, 1)
         line = Text(f"{head}{fit(tail(row.first, wide), wide)}  {tail(row.second, wide)}", no_wrap=True)
@@ -108,7 +106,7 @@ def print_table(
         console.print(line, soft_wrap=True)
     if len(rows) > _MOST_ROWS:
         print_line(console, f"{len(rows) - _MOST_ROWS:,} more pairs; --csv has all")
-    print_line(console, f"verdict, distance, probability of the same at prior {judge.prior:g}", style="dim")
+    print_line(console, f"verdict, distance, probability of the same {_asked(judge)}", style="dim")
     console.print()
     print_line(console, _called_same(int(same_P.sum()), len(rows)))
     if scores is not None:
@@ -161,6 +159,11 @@ def _print_verdict(console: Console, same: bool, text: str) -> None:
 
 def _verdict_style(*, same: bool, color: bool) -> Style:
     return Style(bold=True, color=("green" if same else "red") if color else None)
+
+
+def _asked(judge: Judge) -> str:
+    """Which pairs a probability is of."""
+    return f"if {100 * judge.prior:.3g} % of the pairs asked about are (--prior)"
 
 
 def _name(judge: Judge) -> str:

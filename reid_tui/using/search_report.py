@@ -12,7 +12,7 @@ from reid_tui.console import print_line
 from reid_tui.data.folders.noticed import counted
 from reid_tui.data.show import picture
 from reid_tui.text import printable
-from reid_tui.view.text import UNKNOWN, fixed, plain, probable
+from reid_tui.view.text import UNKNOWN, fixed, likely, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +48,8 @@ def print_on(console: Console, found: Found) -> None:
         if console.is_terminal:
             console.print(as_grid(answer, queries, gallery, found.model.card, console.width, color=color))
             console.print()
-        console.print(as_table(answer, gallery, color=color))
+        if answer.matches:
+            console.print(as_table(answer, gallery, color=color))
         verdict = sentence(answer, gallery, found.judge)
     console.print()
     print_line(console, verdict, style="bold")
@@ -132,7 +133,7 @@ def as_table(answer: Answer, gallery: Pictures, *, color: bool) -> Table:
             Text(str(match.rank)),
             Text(fixed(match.distance, 3)),
             _verdict(match, color=color),
-            Text(probable(match.probability)),
+            Text(likely(match.probability)),
             *(Text(printable(values[match.place] or UNKNOWN)) for values in known.values()),
             Text(printable(gallery.name(match.place), 400)),
         )
@@ -154,7 +155,7 @@ def as_lines(answers: Iterable[Answer], queries: Pictures, gallery: Pictures, *,
             _verdict(best, color=color),
             Text(named),
             Text(fixed(best.distance, 3)),
-            Text(probable(best.probability)),
+            Text(likely(best.probability)),
             Text(printable(gallery.name(best.place), 400)),
         )
     return rows
@@ -168,7 +169,7 @@ def sentence(answer: Answer, gallery: Pictures, judge: Judge) -> str:
     if not best.same:
         return f"nobody known: the nearest lies at {fixed(best.distance, 3)}, beyond {line}"
     within = f"at {fixed(best.distance, 3)}, within {line}"
-    return f"SAME as {whom(gallery, best.place)}: {within}, probability {probable(best.probability)}"
+    return f"SAME as {whom(gallery, best.place)}: {within}, probability {likely(best.probability)}"
 
 
 def threshold(judge: Judge) -> str:

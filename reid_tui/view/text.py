@@ -28,16 +28,16 @@ def plain(value: float, digits: int = 3) -> str:
     return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
-def probable(probability: float) -> str:
-    """A probability in three digits, never as a certainty."""
-    if 0.0005 <= probability < 0.9995:
-        return f"{probability:.3f}"
-    return "below 0.001" if probability < 0.5 else "above 0.999"
-
-
 def fixed(value: float, places: int) -> str:
     """A number with so many decimal places, 1.04e21 where that is long, an en dash where it is not finite."""
     return f"{value:.{places}f}" if abs(value) < _LONG else plain(value)
+
+
+def likely(probability: float) -> str:
+    """A probability in three decimal places, of which none is certain."""
+    if 0.0005 <= probability < 0.9995:
+        return f"{probability:.3f}"
+    return "<0.001" if probability < 0.5 else ">0.999"
 
 
 def amount(value: float) -> str:

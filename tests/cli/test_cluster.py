@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def test_groups_by_the_rate_that_suits_them(commands: Commands, heap: Path) -> N
         ("5.png", "group-3"),
     }
     assert stat.S_IMODE(Path("groups.csv").stat().st_mode) == 0o600
+
+
+def test_a_full_disk_does_not_cost_the_groups(commands: Commands, heap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reid_tui.using.output.write_together", full)
+    code, out, err = commands("cluster", heap, "-o", "groups.csv")
+    assert code == 1
+    assert "6 pictures in 2 groups" in out
+    assert (
+        err == "reid-tui: groups.csv cannot be written: No space left on device; free some space, name another file\n"
+    )
+
+
+def test_one_picture_with_a_name_that_no_table_holds_is_told(commands: Commands, heap: Path) -> None:
+    shade(heap / os.fsdecode(b"n\xff.png"), 10)
+    err = commands("cluster", heap, "-o", "groups.csv")[2]
+    assert err == "reid-tui: 1 picture with a name that is no text left out of groups.csv\n"
 
 
 def test_by_links_and_another_threshold(commands: Commands, heap: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from reid_tui.cli import loading
 from reid_tui.cli.loading import late_loading_shown
 from reid_tui.cli.main import run
+from reid_tui.errors import ReidTuiError
 from reid_tui.evaluation.operating import Fitted, Pairs
 from reid_tui.using import model as opened
 from reid_tui.using import pair_grid
@@ -69,7 +70,7 @@ def test_same_is_0_different_1_and_all_of_it_is_said(compare: Compare) -> None:
     for line in (
         "a.png   b.png",
         "SAME  distance 8.0, threshold 10.0 (equal error)",
-        "probability of the same: 0.592 at prior 0.5",
+        "probability of the same: 0.592 if 50 % of the pairs asked about are (--prior)",
         "of 1,000 different pairs 40 are this close",
         "this threshold calls 6.0 % (4.0 to 8.0) of different pairs the same and 5.0 % (3.0 to 7.0) of same pairs "
         "different, measured on identities that fitted nothing",
@@ -85,7 +86,7 @@ def test_a_rate_and_a_prior(compare: Compare) -> None:
     said = compare("a.png", "b.png", "--far", "0.01", "--prior", "0.01")
     assert said.code == 1
     assert "threshold 5.00 (fitted for --far 0.01)" in said.out
-    assert "probability of the same: 0.014 at prior 0.01" in said.out
+    assert "probability of the same: 0.014 if 1 % of the pairs asked about are (--prior)" in said.out
     unfitted = compare("a.png", "b.png", "--far", "1e-4")
     assert (unfitted.code, unfitted.out, unfitted.err.count("\n")) == (2, "", 1)
     assert "--far 0.0001" in unfitted.err
@@ -156,6 +157,18 @@ def test_an_exported_file_is_compared_with_neither_torch_nor_a_run(tmp_path: Pat
     assert "m.onnx, step 1,200, trained on shades" in done.stdout
 
 
+def test_a_reader_that_has_gone_is_not_taken_for_different(tmp_path: Path) -> None:
+    model, a = shades_onnx(tmp_path / "m.onnx"), shade(tmp_path / "a.png", 5)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "reid_tui", "compare", str(model), a, a]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
 def test_the_very_same_picture_is_said(compare: Compare) -> None:
     shade(Path("a.png"), 5), shade(Path("b.png"), 5)
     said = compare("a.png", "b.png")
@@ -204,6 +217,21 @@ def test_one_line_and_exit_2(compare: Compare, words: list[str], told: str) -> N
     said = compare(*words)
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
     assert told in said.err
+
+
+def test_no_failure_is_taken_for_different(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("a.png", 3), ("b.png", 4)):
+        shade(Path(name), value)
+
+    def fails(error: Exception) -> int:
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr("reid_tui.using.pair_text.print_pair", fail)
+        return compare("a.png", "b.png").code
+
+    assert fails(OSError(28, "No space left on device")) == 2
+    assert fails(ReidTuiError("it failed")) == 2
 
 
 def test_folders_by_their_mean(compare: Compare) -> None:

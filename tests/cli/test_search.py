@@ -65,6 +65,15 @@ def test_a_folder_of_queries_and_what_is_kept(commands: Commands) -> None:
     assert (found["threshold"], found["far"], found["prior"], found["gallery"]["pictures"]) == (10.0, None, 0.5, 6)
 
 
+def test_a_gallery_of_nothing_but_the_query_has_no_table(commands: Commands) -> None:
+    shutil.copytree("shop/ann", "copies")
+    for number in (1, 2):
+        Path(f"copies/{number}.png").unlink()
+    code, out, _ = commands("search", "shop/ann/0.png", "copies")
+    assert code == 0
+    assert out.split("\n")[:2] == ["", "the gallery holds nothing but the query itself"]
+
+
 def test_what_is_asked_wrongly_is_one_line(commands: Commands) -> None:
     assert "these, or" in commands.refused("search", "who.png", "shop", "--far", "0.02")
     assert "0.1, 0.01" in commands.refused("search", "who.png", "shop", "--far", "0.02")

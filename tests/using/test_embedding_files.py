@@ -117,7 +117,7 @@ def test_a_sprite_has_a_largest_size(
         ("x", "-o must end in"),
         ("no/x.npz", "there is no folder no; make it first"),
         ("there.npz", "there.npz is there already; name another file, or replace it with --force"),
-        ("beside.tsv", "beside_sprite.png is there already"),
+        ("beside.tsv", "beside_sprite.png is there already; name a file in another folder"),
         ("folder.npz", "is a folder"),
     ],
 )

@@ -326,7 +326,11 @@ def test_reports_are_private_whole_and_replaced_only_by_force(tmp_path: Path, ca
 
 def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: Said) -> None:
     file = embeddings(tmp_path / "e.npz", [0, 1, 3, 7], identity=["a", "b", "a", "b"])
-    assert "cannot be written" in refusal(capsys, "--embeddings", file, "--save", f"/proc/{'x'}.md", code=1)
+    code = run(["eval", "--embeddings", str(file), "--json", "--save", "/proc/x.md"])
+    out, err = capsys.readouterr()
+    assert (code, err.count("\n")) == (1, 1)
+    assert "/proc/x.md cannot be written" in err
+    assert json.loads(out)["queries"] == 4, "what was computed is not lost"
 
 
 def three_splits(*, names: tuple[str, ...] = ("a", "b|c", "d")) -> Evaluated:

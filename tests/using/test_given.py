@@ -80,6 +80,13 @@ def test_identities_are_numbers_or_texts(kind: str, tmp_path: Path) -> None:
     assert [found.identities[label] for label in found.labels.identities_N] == list(map(str, people))
 
 
+def test_numbers_count_as_numbers(tmp_path: Path) -> None:
+    np.savez(tmp_path / "e.npz", embeddings=np.eye(24), identities=np.repeat(np.arange(1, 13), 2))
+    given = read_given(tmp_path / "e.npz", market=False, report=lambda *_: None)
+    assert given.identities == tuple(map(str, range(1, 13)))
+    assert given.labels.identities_N.tolist() == np.repeat(np.arange(12), 2).tolist()
+
+
 def test_junk_and_in_market_distractors(tmp_path: Path) -> None:
     path = saved(tmp_path)
     plain, market = read(path), read(path, market=True)
@@ -150,7 +157,10 @@ def test_a_long_table_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.Monk
         ({"identities": np.array([3, 3, 5, -7, 5, 5])}, "row 3: the identity is -7"),
         ({"identities": np.array(["a", "a", "", "b", "b", "b"])}, "row 2: it has no identity"),
         ({"identities": np.arange(6)}, "no query has another image of its identity in the gallery"),
-        ({"cameras": np.zeros(6, int)}, "another image of its identity by another camera"),
+        (
+            {"cameras": np.zeros(6, int)},
+            "by another camera in the gallery; without one there is nothing to score; leave the cameras out",
+        ),
         ({"cameras": np.zeros(4, int)}, "cameras has the shape (4,)"),
         ({"cameras": np.array(["1", "2", "", "1", "1", "2"])}, "row 2: it has no camera"),
         ({"roles": np.array(["query"] * 5 + ["train"])}, "row 5: its role is 'train'"),
@@ -204,7 +214,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     for name in ("e.npz", "e.csv"):
         os.mkfifo(tmp_path / name)
         assert "no regular file" in refusal(tmp_path / name)
-    assert "No such file" in refusal(tmp_path / "none.npz")
+    assert refusal(tmp_path / "none.npz").endswith("it cannot be read: No such file or directory; name an npz file")
     assert ".npz nor .csv" in refusal(tmp_path / "e.npy")
 
 

@@ -125,6 +125,13 @@ def test_what_is_no_onnx(content: bytes, tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
 
 
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        ReidTuiError, match=r"cannot read .*: No such file or directory; name a file of 'reid-tui export'"
+    ):
+        open_model(str(tmp_path / "none.onnx"), tmp_path)
+
+
 def test_a_cut_file(exported_onnx: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.onnx").write_bytes(exported_onnx.read_bytes()[:-10_000])
     with pytest.raises(ReidTuiError, match="is not of 'reid-tui export'"):

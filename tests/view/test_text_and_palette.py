@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from reid_tui.view.grid import Grid, Look
 from reid_tui.view.palette import IDENTITY_COLORS, ChartStyle, identity_letter, legend_entries, sgr_codes
-from reid_tui.view.text import amount, count, duration, fit, fixed, plain, probable, rate, short_count, signed
+from reid_tui.view.text import amount, count, duration, fit, fixed, likely, plain, rate, short_count, signed
 from tests.view.samples import NAMES, stripped
 
 
@@ -22,6 +22,9 @@ from tests.view.samples import NAMES, stripped
         (plain(1e6), "1e6"),
         (plain(math.nan), "\u2013"),
         (amount(1.0), "1.00"),
+        (likely(0.9994), "0.999"),
+        (likely(0.99998), ">0.999"),
+        (likely(0.0), "<0.001"),
         (amount(1.125), "1.125"),
         (amount(math.inf), "\u2013"),
         (fixed(0.12345, 3), "0.123"),
@@ -110,18 +113,3 @@ def test_colours_end_with_the_line_and_change_only_where_needed() -> None:
     look = grid.inked("margin")
     grid.text(0, 0, "ab cd", look)
     assert grid.lines() == ["\x1b[93mab cd \x1b[0m", "      "]
-
-
-@pytest.mark.parametrize(
-    ("probability", "told"),
-    [
-        (0.0, "below 0.001"),
-        (0.0005, "0.001"),
-        (0.5, "0.500"),
-        (0.9994, "0.999"),
-        (0.9995, "above 0.999"),
-        (1.0, "above 0.999"),
-    ],
-)
-def test_a_probability_is_never_told_as_a_certainty(probability: float, told: str) -> None:
-    assert probable(probability) == told
