@@ -72,8 +72,10 @@ def _run(
         opening = _open(options, again, loading)
         loading.resources.enter_context(messages_kept(opening.run.log))
         listen = partial(_listen, opening, recorder, loading.inbox, loading.resources)
-        trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
+        with loading.timed("network"):
+            trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
         listen()
+        LOGGER.info(loading.parts)
         return _train(trainer, opening, recorder)
     except (StopLoading, Exception) as error:
         end = _never_begun(error, recorder.step)

@@ -34,6 +34,7 @@ from reid_tui.bench.rates import (
 )
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.scores import measure_scores
+from reid_tui.bench.starting import measure_start
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
 from reid_tui.bench.viewer import measure_viewer
@@ -176,6 +177,7 @@ def measure_startup(setup: Setup) -> Iterator[Result]:
 
 MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "startup": measure_startup,
+    "start": measure_start,
     "plain": measure_plain,
     "dashboard": measure_dashboard,
     "scores": measure_scores,

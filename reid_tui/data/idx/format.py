@@ -5,7 +5,6 @@ Knows one file at a time; where files lie is `locate`'s matter.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import zlib
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 _UBYTE: Final = 0x08
 _CHUNK: Final = 1 << 20
+_GZIP: Final = 16 + zlib.MAX_WBITS
+SLACK: Final = 1 << 16
+"""Bytes by which a gzipped file may be larger than its content."""
 REMEDY: Final = "delete this file, so that it is looked for elsewhere or fetched again, or put the original there"
 
 
@@ -119,12 +121,27 @@ def _read_gz(path: Path, file: IdxFile) -> tuple[bytearray | None, str]:
         on_disk = "" if file.sha256 else hashlib.file_digest(packed, "sha256").hexdigest()
         packed.seek(0)
         try:
-            with gzip.open(packed, "rb") as stream:
-                content = _fill(stream, file.size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            content = _unpacked(packed.read(file.size + SLACK), file.size)
+        except (EOFError, zlib.error) as error:
             packed.seek(0)
             whole = hashlib.file_digest(packed, "sha256").hexdigest()
             return None, f"no complete gzip data ({printable(error)}), as it lies there {whole}"
     if len(content) > file.size:
         return None, f"{on_disk} more than the {file.size} bytes of the original".lstrip()
     return content, on_disk or hashlib.sha256(content).hexdigest()
+
+
+def _unpacked(packed: bytes, size: int) -> bytearray:
+    """At most `size` + 1 bytes of the members of a gzip file, one after the other.
+
+    Each in one call, which does not hold the interpreter: gzip's own reader makes thousands, and before each waits for
+    whoever imports torch meanwhile.
+    """
+    content = bytearray()
+    while packed and len(content) <= size:
+        member = zlib.decompressobj(wbits=_GZIP)
+        content += member.decompress(packed, size + 1 - len(content))
+        if not member.eof and len(content) <= size:
+            raise EOFError("it ends before its end is marked")
+        packed = member.unused_data.lstrip(b"\0")
+    return content
