@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,15 +94,20 @@ def test_data_that_is_not_there_does_not_wait_for_torch(loading: Loading, monkey
 
 
 @pytest.mark.parametrize("was_on", [True, False])
-def test_an_import_is_not_held_up_by_collections(was_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("new", [True, False])
+def test_an_import_is_not_held_up_by_collections_nor_gone_over_later(
+    was_on: bool, new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     switched: list[str] = []
     monkeypatch.setattr(gc, "isenabled", lambda: was_on)
-    for name in ("disable", "enable"):
+    for name in ("disable", "freeze", "enable"):
         monkeypatch.setattr(gc, name, lambda name=name: switched.append(name))
     with contextlib.suppress(ImportError), uncollected():
         assert switched == ["disable"]
+        if new:
+            monkeypatch.setitem(sys.modules, "imported_just_now", sys)
         raise ImportError
-    assert switched == ["disable", "enable"][: 1 + was_on]
+    assert switched == ["disable"] + ["freeze"] * new + ["enable"] * was_on
 
 
 def test_the_log_of_a_run_says_how_long_each_part_of_its_start_took(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 from urllib.request import Request
 
-from reid_tui.data.idx.format import SLACK, IdxFile, read_idx
+from reid_tui.data.idx.format import IdxFile, read_idx
 from reid_tui.errors import DataError, advice
 from reid_tui.text import printable
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reid_tui.data.dataset import UInt8Array
 
 _CHUNK: Final = 1 << 16
+_SLACK: Final = 1 << 16
+"""Bytes by which a gzipped file may be larger than its content."""
 _STALL_S: Final = 20.0
 _AGENT: Final = "reid-tui"
 
@@ -166,7 +168,7 @@ def _chunks(
     report: Callable[[str], None],
     clock: Callable[[], float],
 ) -> Iterator[bytes]:
-    largest = file.size + SLACK
+    largest = file.size + _SLACK
     total = _length(body)
     done, told = 0, -1
     while chunk := _read(url, body):
