@@ -34,6 +34,7 @@ from reid_tui.bench.rates import (
 )
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.scores import measure_scores
+from reid_tui.bench.sharing import measure_sharing
 from reid_tui.bench.starting import measure_start
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
@@ -183,6 +184,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "scores": measure_scores,
     "latency": measure_latency,
     "screen": measure_cost,
+    "sharing": measure_sharing,
     "bytes": measure_bytes,
     "memory": measure_memory,
     "viewer": measure_viewer,
