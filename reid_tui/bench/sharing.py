@@ -15,7 +15,7 @@ from reid_tui.errors import ReidTuiError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SETTINGS: Final = ("", "OMP_WAIT_POLICY=PASSIVE", "GOMP_SPINCOUNT=1000", "OMP_NUM_THREADS=1")
+SETTINGS: Final = ("", "OMP_WAIT_POLICY=PASSIVE", "GOMP_SPINCOUNT=1000", "GOMP_SPINCOUNT=20000", "OMP_NUM_THREADS=1")
 COUNTS: Final = {1: ("a training alone", 0.99), 2: ("each of two trainings at once", 1.0)}
 """How many train, in words, and what a setting must reach of the pace without it to be taken."""
 

@@ -35,11 +35,11 @@ def test_every_setting_is_held_against_none(setup: Setup, monkeypatch: pytest.Mo
     monkeypatch.setattr(sharing, "REID_TUI", (sys.executable, "-c", TRAINS))
     results = list(measure_sharing(setup))
     assert [result.a.label for result in results] == 2 * list(SETTINGS[1:])
-    assert [result.what for result in results] == 3 * ["a training alone"] + 3 * ["each of two trainings at once"]
+    assert [result.what for result in results] == 4 * ["a training alone"] + 4 * ["each of two trainings at once"]
     ratios = [ratio for result in results for ratio in result.ratios()]
-    assert ratios == pytest.approx(2 * [1, 1, 0.6])
-    assert [result.met for result in results] == 2 * [True, True, False]
-    alone, both = (results[place].b for place in (0, 3))
+    assert ratios == pytest.approx(2 * [1, 1, 1, 0.6])
+    assert [result.met for result in results] == 2 * [True, True, True, False]
+    alone, both = (results[place].b for place in (0, 4))
     assert alone is not None
     assert both is not None
     assert alone.values[0] == pytest.approx(3 * both.values[0])
