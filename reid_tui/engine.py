@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_tui.control.server import ControlServer
+from reid_tui.cores import Cores
 from reid_tui.data.findings import sentence
 from reid_tui.errors import CheckpointError, ReidTuiError, RunError, UsageError, cause
 from reid_tui.opening.home import Home
@@ -23,7 +24,7 @@ from reid_tui.opening.repeated import repeated
 from reid_tui.opening.requeued import requeued
 from reid_tui.opening.resumed import resumed
 from reid_tui.runs.recorder import Recorder
-from reid_tui.training.events import AnyEvent, Failed, Listener, Stopped, Warned
+from reid_tui.training.events import AnyEvent, EpochEnded, Failed, Listener, Stopped, Warned
 
 if TYPE_CHECKING:
     from reid_tui.config import RunOptions
@@ -72,8 +73,10 @@ def _run(
         opening = _open(options, again, loading)
         loading.resources.enter_context(messages_kept(opening.run.log))
         listen = partial(_listen, opening, recorder, loading.inbox, loading.resources)
-        trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
+        with loading.timed("network"):
+            trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
         listen()
+        LOGGER.info(loading.parts)
         return _train(trainer, opening, recorder)
     except (StopLoading, Exception) as error:
         end = _never_begun(error, recorder.step)
@@ -121,7 +124,8 @@ def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, s
     learner = Learner(config, dataset.train, opening.device, opening.start, restored=opening.checkpoint is not None)
     scorer = Scorer(dataset, config, opening.device)
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
-    trainer = Trainer(config, dataset, learner, scorer, keeper, emit, inbox, steerable=steerable, script=opening.script)
+    told = _aware_of_others(emit)
+    trainer = Trainer(config, dataset, learner, scorer, keeper, told, inbox, steerable=steerable, script=opening.script)
     if opening.checkpoint is not None:
         manifest = opening.checkpoint.manifest
         try:
@@ -129,6 +133,22 @@ def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, s
         except CheckpointError as error:
             raise CheckpointError(f"{manifest.file}: {error}") from error
     return trainer
+
+
+def _aware_of_others(emit: Listener) -> Listener:
+    """The same, and the log says where other processes take the cores away, in the epochs that they do."""
+    from torch import get_num_threads
+
+    cores = Cores()
+
+    def told(event: AnyEvent) -> None:
+        emit(event)
+        if not isinstance(event, EpochEnded) or (shared := cores.shared()) is None:
+            return
+        if short := shared.short_of(get_num_threads()):
+            LOGGER.warning("epoch %d: %s", event.epoch, short)
+
+    return told
 
 
 def _listen(opening: Opening, recorder: Recorder, inbox: CommandBox, resources: contextlib.ExitStack) -> None:

@@ -27,7 +27,7 @@ ORDER = (
     ("learning", "data"),
     ("evaluation",),
     ("config", "console", "launch"),
-    ("signals", "allocator"),
+    ("signals", "allocator", "cores", "instructions"),
     ("files", "text"),
     ("errors",),
     ("__init__",),

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from reid_tui.config import RunOptions
+from reid_tui.cores import Shared
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.errors import DataError, RunError
@@ -35,6 +36,20 @@ def runs(tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def train(runs: Path, told: list[ev.AnyEvent], *, steps: int, **options: int | str) -> ev.AnyEvent:
     asked = RunOptions(device="cpu", runs_dir=str(runs), steps=steps, **options)  # type: ignore[arg-type]
     return run_training(asked, told.append, CommandBox(), steerable=False, past=told.append)
+
+
+def test_the_log_says_where_other_processes_keep_the_cores_busy(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([Shared(1.9, 2), Shared(0.1, 2), None])
+
+    class Busy:
+        def shared(self) -> Shared | None:
+            return next(looks)
+
+    monkeypatch.setattr("reid_tui.engine.Cores", Busy)
+    assert isinstance(train(runs, [], steps=12, batch_size=16, epochs=3, name="busy"), ev.Finished)
+    (log,) = runs.glob("*-busy/run.log")
+    (line,) = (line for line in log.read_text().splitlines() if "WARNING" in line)
+    assert "epoch 1: other processes keep 1.9 of 2 cores busy" in line
 
 
 def test_a_resumed_run_is_loading_until_it_trains(runs: Path) -> None:

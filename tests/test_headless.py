@@ -42,7 +42,7 @@ from tests.faults import read_until
 from tests.view.samples import progress, started
 
 COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
-LOADING = ("starting torch", "looking for the data", "drawing pedestrians")
+LOADING = ("starting torch", "looking for the data", "drawing pedestrians", "waiting for torch")
 LONG = ["--batch-size", "4", "--epochs", "1000", "--eval-every", "1000"]
 
 

@@ -13,7 +13,7 @@ from reid_tui.cli import main as cli
 from tests.escapes import taken_apart
 from tests.hostile import HOSTILE
 
-LOADING: Final = ("starting torch", "looking for the data")
+LOADING: Final = ("starting torch", "looking for the data", "waiting for torch")
 
 
 @pytest.mark.parametrize("debug", [False, True])

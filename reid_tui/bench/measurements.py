@@ -35,6 +35,8 @@ from reid_tui.bench.rates import (
 )
 from reid_tui.bench.report import Result, Side, percentile
 from reid_tui.bench.scores import measure_scores
+from reid_tui.bench.sharing import measure_sharing
+from reid_tui.bench.starting import measure_start
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
 from reid_tui.bench.viewer import measure_viewer
@@ -177,6 +179,7 @@ def measure_startup(setup: Setup) -> Iterator[Result]:
 
 MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "startup": measure_startup,
+    "start": measure_start,
     "plain": measure_plain,
     "precision": measure_precision,
     "fast": measure_fast,
@@ -184,6 +187,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "scores": measure_scores,
     "latency": measure_latency,
     "screen": measure_cost,
+    "sharing": measure_sharing,
     "bytes": measure_bytes,
     "memory": measure_memory,
     "viewer": measure_viewer,

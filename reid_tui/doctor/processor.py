@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from reid_tui.cores import Shared
+
 _SETS: Final = {
     "AVX2": {"avx2"},
     "AVX512": {"avx512f"},
@@ -82,6 +84,24 @@ def threads_row(threads: int, environ: Mapping[str, str], root: Path = ROOT, cpu
         remedy = f"set OMP_NUM_THREADS={max(1, int(usable))}: threads that share a CPU wait for each other"
         return Row(topic, "note", f"torch uses {threads}{by_hand} on {of}", remedy)
     return Row(topic, "ok", f"torch uses {threads}{by_hand} on {of}" if threads else of)
+
+
+def busy_row(shared: Shared | None, threads: int) -> Row:
+    """Whether other processes leave torch's threads the cores that they compute on.
+
+    Args:
+        shared: how the cores were shared for a moment.
+        threads: torch's own number; 0 where it is not known.
+
+    Raises:
+        ValueError: nothing is known.
+    """
+    if shared is None:
+        raise ValueError("the kernel does not say how busy the cores are")
+    if short := shared.short_of(threads):
+        text, _, remedy = short.partition("; ")
+        return Row("other work", "note", text, remedy)
+    return Row("other work", "ok", f"keeps {shared.others:.1f} of {shared.cores} cores busy")
 
 
 def _cpus() -> int:

@@ -13,12 +13,13 @@ from rich.text import Text
 
 from reid_tui import __version__
 from reid_tui.console import console_on
+from reid_tui.cores import Cores
 from reid_tui.doctor.data_sets import data_rows
 from reid_tui.doctor.devices import device_rows, torch_rows
 from reid_tui.doctor.extras import extra_rows
 from reid_tui.doctor.memory import memory_row
 from reid_tui.doctor.probe import ask_torch
-from reid_tui.doctor.processor import instructions_row, threads_row
+from reid_tui.doctor.processor import busy_row, instructions_row, threads_row
 from reid_tui.doctor.rows import NOTHING_TO_DO, Row
 from reid_tui.doctor.screen import screen_rows, screen_size
 from reid_tui.doctor.storage import storage_rows
@@ -57,8 +58,9 @@ def run_doctor(runs_dir: Path, data_dir: str | None, *, as_json: bool) -> int:
 
 def examine(runs_dir: Path, data_dir: str | None) -> list[Row]:
     """Every row, in the table's order."""
-    environ = os.environ
+    environ, cores = os.environ, Cores()
     found = ask_torch()
+    shared = cores.shared()
     gpu = any(device.name.startswith("cuda") for device in found.devices)
     checks: tuple[tuple[str, Callable[[], Iterable[Row]]], ...] = (
         ("python", lambda: [_python()]),
@@ -66,6 +68,7 @@ def examine(runs_dir: Path, data_dir: str | None) -> list[Row]:
         ("device", lambda: device_rows(found, environ)),
         ("instructions", lambda: [instructions_row(found.capability, environ, platform.machine())]),
         ("threads", lambda: [threads_row(found.threads, environ)]),
+        ("other work", lambda: [busy_row(shared, found.threads)]),
         ("memory", lambda: [memory_row()]),
         ("terminal", lambda: screen_rows(environ, screen_size())),
         ("data folders", lambda: data_rows(data_dir)),

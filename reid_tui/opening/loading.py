@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reid_tui.config import flag
@@ -12,7 +14,7 @@ from reid_tui.training import commands as cmd
 from reid_tui.training.events import Finished, Listener, PhaseChanged
 
 if TYPE_CHECKING:
-    import contextlib
+    from collections.abc import Iterator
 
     from reid_tui.config import RunOptions
     from reid_tui.training.channels import CommandBox
@@ -45,16 +47,31 @@ class Loading:
     """Closed when the run has ended, however it ended."""
     past: Listener | None = None
     """Gets the earlier events of a run that goes on, before anything new is told."""
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds of each part of the start; some go on side by side."""
+    began: float = field(default_factory=time.perf_counter)
+
+    @contextlib.contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Whatever is done meanwhile is that part."""
+        began = time.perf_counter()
+        yield
+        self.took[part] = time.perf_counter() - began
+
+    @property
+    def parts(self) -> str:
+        """How long the start took so far, as a sentence for the log."""
+        parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in self.took.items())
+        return f"{time.perf_counter() - self.began:.2f} s until training begins, among them seconds of: {parts}"
 
     def start_torch(self, options: RunOptions) -> None:
-        """Import what takes seconds, and say so.
+        """Say that torch is imported next, which takes seconds.
 
         Raises:
             UsageError: the current folder was removed, and the options name something in it.
         """
         _leave_removed_folder(options)
         self.emit(PhaseChanged(step=0, phase="importing", detail="starting torch"))
-        import torch  # noqa: F401
 
     def report(self, text: str, done: int = 0, total: int = 0) -> None:
         """Say what is being done, unless somebody wants an end.

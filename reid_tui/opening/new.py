@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reid_tui.config import LOSSES, WITHOUT_SAME, RunConfig, RunOptions, resolve, tested_feature
 from reid_tui.errors import UsageError
+from reid_tui.opening.beside import data_and_device
 from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
@@ -31,12 +32,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
         ReidTuiError: a device, data or settings that cannot be; or no place for the run.
     """
     loading.start_torch(options)
-    from reid_tui.data import catalog
-    from reid_tui.training.device import pick_device
-
-    device = pick_device(options.device)
-    loading.report("looking for the data")
-    dataset = catalog.load(options, loading.report)
+    dataset, device = data_and_device(options, loading)
     spec, identities = dataset.spec or dataset.name, len(dataset.train_identity_names)
     config = resolve(options, spec, identities, image_size=dataset.image_size, images=len(dataset.train))
     _check_pairs(config, dataset)

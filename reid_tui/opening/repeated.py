@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reid_tui.opening.beside import uncollected
 from reid_tui.opening.new import made, on_device
 from reid_tui.opening.opening import Opening
 from reid_tui.opening.same import check_same_data, check_same_run, same_data
@@ -24,19 +25,21 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
         ReidTuiError: it cannot be repeated, or not with these options.
     """
     loading.start_torch(options)
-    import torch
+    with loading.timed("torch"), uncollected():
+        import torch
 
-    from reid_tui.data import catalog
-    from reid_tui.data.pairs import steps_per_epoch
-    from reid_tui.training.checkpoint import load_step
-    from reid_tui.training.device import pick_device
+        from reid_tui.data import catalog
+        from reid_tui.data.pairs import steps_per_epoch
+        from reid_tui.training.checkpoint import load_step
+        from reid_tui.training.device import pick_device
 
     device = pick_device("cpu" if options.device == "auto" else options.device)
     loading.report("looking for the data")
     again.open()
     check_same_run(options, again.manifest.config, "to replay")
     loading.resources.callback(torch.set_num_threads, again.use_recorded_threads())
-    dataset = catalog.load(same_data(options, again.manifest.config), loading.report)
+    with loading.timed("data"):
+        dataset = catalog.load(same_data(options, again.manifest.config), loading.report)
     check_same_data(again.manifest, dataset)
     config = again.config(steps_per_epoch(len(dataset.train), again.manifest.config.batch_size))
     loading.stop_if_told()

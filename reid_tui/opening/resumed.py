@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.errors import RunError, advice
 from reid_tui.files import read_regular
+from reid_tui.opening.beside import uncollected
 from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
@@ -48,9 +49,10 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     """
     run, lock = _taken(options, loading.resources)
     loading.start_torch(options)
-    from reid_tui.data import catalog
-    from reid_tui.training.checkpoint import load_latest, load_step
-    from reid_tui.training.device import pick_device
+    with loading.timed("torch"), uncollected():
+        from reid_tui.data import catalog
+        from reid_tui.training.checkpoint import load_latest, load_step
+        from reid_tui.training.device import pick_device
 
     device = pick_device(options.device)
     loading.report("looking for the data")
@@ -62,7 +64,8 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     check_same_run(options, manifest.config, "to resume", CHANGEABLE | TURNABLE)
     if options.name is not None:
         raise RunError("--name is for a new run; a resumed one keeps its name")
-    dataset = catalog.load(same_data(options, manifest.config), loading.report)
+    with loading.timed("data"):
+        dataset = catalog.load(same_data(options, manifest.config), loading.report)
     check_same_data(manifest, dataset)
     config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
     config = dataclasses.replace(

@@ -37,6 +37,11 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def wake(device: torch.device) -> None:
+    """Have a CUDA device make its context, which can take as long as the import of torch."""
+    torch.zeros(1, device=device)
+
+
 def pick_precision(name: str, device: torch.device) -> Precision:
     """Turn `--precision` into what the forward pass computes in; `auto` is bf16 where a CUDA device has it."""
     if name == "auto":

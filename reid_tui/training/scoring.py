@@ -18,6 +18,7 @@ from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.fitting import FEWER_PAIRS, fit_operating_points
 from reid_tui.evaluation.fitting import PAIRS as PAIRS_TO_FIT
 from reid_tui.evaluation.projection import Projection
+from reid_tui.evaluation.ranking import MAX_BYTES
 from reid_tui.learning.networks import to_input
 from reid_tui.training.splits import VALIDATION, chooses
 
@@ -44,6 +45,13 @@ MAP_SHARE: Final = 0.025
 """Of the time, at most, that these snapshots may cost."""
 MAP_SNAPSHOTS: Final = 200
 """About so many in a long run."""
+ROOM: Final = 4 * MAX_BYTES
+"""Bytes: a GPU's sort gives the order of the keys along, twice their size, and works on copies of both."""
+
+
+def ranks_on(device: torch.device) -> bool:
+    """Whether embeddings are scored on the device where they are: on a GPU with memory to spare."""
+    return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] >= ROOM
 
 
 def map_interval(batch_size: int, total_steps: int) -> int:
@@ -209,7 +217,9 @@ class Scorer:
             go_on()
             return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
 
-        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare).cpu()
+        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
+        if not ranks_on(embeddings_ND.device):
+            embeddings_ND = embeddings_ND.cpu()
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
         labels = split.images.labels.of(index)

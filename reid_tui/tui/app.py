@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.allocator import keep_freed_memory
 from reid_tui.errors import FAILURE
+from reid_tui.opening.beside import uncollected
 from reid_tui.opening.place import check_place
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.text import printable
@@ -93,14 +94,20 @@ def run_attached(path: Path, screen: ScreenOptions, tether: Tether | None = None
 
 def prepare(screen: ScreenOptions) -> Look:
     """Find out how the screen may look, and import Textual accordingly."""
-    theme, answer = decide_theme(screen.theme, os.environ)
-    look = replace(decide_look(screen, os.environ), theme=theme)
+    look = decide_look(screen, os.environ)
     prepare_textual(look, screen.fps)
+    theme, answer = decide_theme(screen.theme, os.environ, _import_dashboard)
     if answer.typed or answer.late:
         from reid_tui.tui.terminal.before_textual import hand_over
 
         hand_over(answer)
-    return look
+    return replace(look, theme=theme)
+
+
+def _import_dashboard() -> None:
+    """Takes longer than a terminal's answer."""
+    with uncollected():
+        from reid_tui.tui import dashboard  # noqa: F401
 
 
 class _Showing(Host):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reid_tui.cores import Shared
 from reid_tui.doctor.cgroup import cpu_limit
-from reid_tui.doctor.processor import instructions_row, threads_row
+from reid_tui.doctor.processor import busy_row, instructions_row, threads_row
 from tests.doctor.machines import CGROUPS, V1, V2, machine
 
 HYBRID = "2:cpu:/\n0::/user\n"
@@ -70,6 +71,17 @@ def test_more_threads_than_the_process_may_use(
 
 def test_threads_set_by_hand_are_told(tmp_path: Path) -> None:
     assert "torch uses 3 (OMP_NUM_THREADS=3)" in threads_row(3, {"OMP_NUM_THREADS": "3"}, tmp_path, 4).text
+
+
+def test_other_work_beside_the_threads() -> None:
+    row = busy_row(Shared(1.5, 2), 2)
+    assert row.status == "note"
+    assert row.text == "other processes keep 1.5 of 2 cores busy beside the 2 threads that torch computes with"
+    assert row.remedy == "end what else runs, or set OMP_NUM_THREADS=1"
+    row = busy_row(Shared(0.1, 2), 2)
+    assert (row.status, row.text, row.remedy) == ("ok", "keeps 0.1 of 2 cores busy", "")
+    with pytest.raises(ValueError, match="does not say"):
+        busy_row(None, 2)
 
 
 FLAGS = "fpu sse2 avx2 avx512f avx512_bf16"

@@ -15,6 +15,7 @@ from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.checkpoint import manifests, read_manifest
+from reid_tui.training.scoring import ROOM, ranks_on
 from tests.training.rig import Rig
 from tests.training.small import divided_dataset
 
@@ -144,3 +145,13 @@ def test_queries_that_all_lack_a_match_end_no_run(divided: Dataset, config: RunC
     assert isinstance(rig.run(), ev.Finished)
     maps = {event.map for event in rig.told(ev.Evaluated) if event.split == "unseen"}
     assert all(math.isnan(value) for value in maps)
+
+
+@pytest.mark.parametrize(
+    ("device", "free", "there"), [("cuda", ROOM, True), ("cuda:1", ROOM - 1, False), ("cpu", ROOM, False)]
+)
+def test_embeddings_are_ranked_on_a_gpu_that_has_memory_to_spare(
+    device: str, free: int, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 80 * 2**30))
+    assert ranks_on(torch.device(device)) == there

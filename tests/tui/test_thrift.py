@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from reid_tui.tui import thrift
 from reid_tui.tui.terminal.descriptors import redirected
 from reid_tui.tui.thrift import LIMIT, SLOWEST, Thrift
+from reid_tui.tui.widgets.canvas import Canvas, Line
 from tests.tui.rig import dashboard
 
 
@@ -77,3 +80,22 @@ def test_bytes_are_counted_as_the_terminal_takes_them() -> None:
         descriptors.screen.write("\u2502")
         descriptors.screen.flush()
         assert descriptors.sent.total == before + 3
+
+
+async def test_what_changes_seldom_is_not_drawn_again_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: set[str | None] = set()
+    show, steps = Canvas.show, {"header", "numbers", "loss"}
+
+    def noted(canvas: Canvas, lines: Sequence[Line]) -> None:
+        drawn.add(canvas.id or (canvas.parent and canvas.parent.id))
+        show(canvas, lines)
+
+    async with dashboard() as rig:
+        monkeypatch.setattr(Canvas, "show", noted)
+        for _ in range(5):  # in the first of them the panels may still find their sizes
+            drawn.clear()
+            rig.script.train(5)
+            await rig.until(lambda: f"step {rig.script.step}/4,690" in rig.text and steps <= drawn)
+            if drawn == steps:
+                break
+        assert drawn == steps

@@ -5,12 +5,12 @@ Knows one file at a time; where files lie is `locate`'s matter.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,12 +18,14 @@ from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from reid_tui.data.dataset import UInt8Array
 
 _UBYTE: Final = 0x08
-_CHUNK: Final = 1 << 20
+_PIECE: Final = 1 << 20
+_GZIP: Final = 16 + zlib.MAX_WBITS
 REMEDY: Final = "delete this file, so that it is looked for elsewhere or fetched again, or put the original there"
 
 
@@ -82,49 +84,65 @@ def read_idx(path: Path, file: IdxFile, *, gzipped: bool | None = None) -> UInt8
         raise DataError(
             f"{printable(path, 400)} is damaged: SHA-256 expected {expected}, found {found}; remedy: {REMEDY}"
         )
-    if bytes(content[: len(file.header)]) != file.header:
+    if content[: len(file.header)].tobytes() != file.header:
         raise DataError(f"{printable(path, 400)} is no idx file of unsigned bytes with shape {file.shape}")
-    return np.frombuffer(content, dtype=np.uint8, offset=len(file.header)).reshape(file.shape)
+    return content[len(file.header) :].reshape(file.shape)
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def _fill(stream: _Readable, size: int) -> bytearray:
-    """At most `size` + 1 bytes."""
-    content = bytearray(size + 1)
-    view, filled = memoryview(content), 0
-    while filled <= size and (chunk := stream.read(min(_CHUNK, size + 1 - filled))):
-        view[filled : filled + len(chunk)] = chunk
-        filled += len(chunk)
-    view.release()
-    del content[filled:]
-    return content
-
-
-def _read_raw(path: Path, file: IdxFile) -> tuple[bytearray | None, str]:
+def _read_raw(path: Path, file: IdxFile) -> tuple[UInt8Array | None, str]:
     with path.open("rb") as stream:
-        content = _fill(stream, file.size)
-        digest = hashlib.sha256(content)
+        content = np.empty(file.size + 1, np.uint8)
+        content = content[: stream.readinto(content.data)]
+        digest = hashlib.sha256(content.data)
         if len(content) == file.size:
             return content, digest.hexdigest()
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+        for piece in _pieces(stream):
+            digest.update(piece)
         return None, digest.hexdigest()
 
 
-def _read_gz(path: Path, file: IdxFile) -> tuple[bytearray | None, str]:
+def _read_gz(path: Path, file: IdxFile) -> tuple[UInt8Array | None, str]:
     with path.open("rb") as packed:
         on_disk = "" if file.sha256 else hashlib.file_digest(packed, "sha256").hexdigest()
         packed.seek(0)
         try:
-            with gzip.open(packed, "rb") as stream:
-                content = _fill(stream, file.size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            content = _gathered(_unpacked(packed, file.size + 1), file.size)
+        except (EOFError, zlib.error) as error:
             packed.seek(0)
             whole = hashlib.file_digest(packed, "sha256").hexdigest()
             return None, f"no complete gzip data ({printable(error)}), as it lies there {whole}"
     if len(content) > file.size:
         return None, f"{on_disk} more than the {file.size} bytes of the original".lstrip()
-    return content, on_disk or hashlib.sha256(content).hexdigest()
+    return content, on_disk or hashlib.sha256(content.data).hexdigest()
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    return iter(partial(stream.read, _PIECE), b"")
+
+
+def _gathered(pieces: Iterable[bytes], size: int) -> UInt8Array:
+    """The first `size` + 1 bytes, or fewer."""
+    content, filled = np.empty(size + 1, np.uint8), 0
+    for piece in pieces:
+        part = np.frombuffer(piece, np.uint8)[: size + 1 - filled]
+        content[filled : filled + len(part)] = part
+        filled += len(part)
+        if filled > size:
+            break
+    return content[:filled]
+
+
+def _unpacked(packed: IO[bytes], most: int) -> Iterator[bytes]:
+    """What the members of a gzip file hold, one after the other, at most `most` bytes at a time.
+
+    In large pieces, which are unpacked without the interpreter: gzip's own reader makes thousands, and before each
+    waits for whoever imports torch meanwhile.
+    """
+    member = None
+    for rest in _pieces(packed):
+        while rest := rest if member else rest.lstrip(b"\0"):
+            member = member or zlib.decompressobj(wbits=_GZIP)
+            yield member.decompress(rest, most)
+            rest, member = (member.unused_data, None) if member.eof else (member.unconsumed_tail, member)
+    if member is not None:
+        raise EOFError("it ends before its end is marked")

@@ -20,7 +20,7 @@ from reid_tui.tui.remembered import remembered_theme
 from reid_tui.tui.terminal.look import is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 QUESTION: Final = b"\x1b]11;?\x1b\\\x1b[6n"
 WAIT_S: Final = 0.25
@@ -49,12 +49,15 @@ class Answer:
     """It was asked, and may still answer."""
 
 
-def decide_theme(asked: str, environ: Mapping[str, str]) -> tuple[str, Answer]:
+def decide_theme(
+    asked: str, environ: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None
+) -> tuple[str, Answer]:
     """`--theme`, then the last choice, the terminal's answer, COLORFGBG, dark.
 
     Args:
         asked: one of `config.THEMES`.
         environ: of the process.
+        meanwhile: done while the terminal thinks, if it is asked.
 
     Returns:
         `dark`, `light` or the name of a theme, and what came from the terminal if that was asked.
@@ -63,15 +66,19 @@ def decide_theme(asked: str, environ: Mapping[str, str]) -> tuple[str, Answer]:
         asked = remembered_theme()
     if asked != "auto":
         return asked, Answer()
-    answer = ask(environ)
+    answer = ask(environ, meanwhile)
     light = _by_number(environ) if answer.light is None else answer.light
     return "light" if light else "dark", answer
 
 
-def ask(environ: Mapping[str, str]) -> Answer:
+def ask(environ: Mapping[str, str], meanwhile: Callable[[], None] = lambda: None) -> Answer:
     """Ask the terminal at standard input and standard error; its settings are as before afterwards.
 
     GNU screen hands the question on and the answer back, but answers for itself what comes behind: it is not asked.
+
+    Args:
+        environ: of the process.
+        meanwhile: done while the terminal thinks.
     """
     in_screen = "STY" in environ and "TMUX" not in environ
     if in_screen or _NEVER_ASKED.fullmatch(environ.get("TERM", "")):
@@ -86,7 +93,9 @@ def ask(environ: Mapping[str, str]) -> Answer:
         termios.tcsetattr(0, termios.TCSANOW, silent)
         try:
             os.write(2, QUESTION)
-            received = _received(REMOTE_WAIT_S if is_remote(environ) else WAIT_S)
+            until = time.monotonic() + (REMOTE_WAIT_S if is_remote(environ) else WAIT_S)
+            meanwhile()
+            received = _received(until)
         finally:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(0, termios.TCSANOW, before)
@@ -116,10 +125,11 @@ def without_answers(text: str) -> tuple[str, str]:
     return kept + text[position:], begun
 
 
-def _received(seconds: float) -> bytes:
-    """What comes until the question behind is answered, or time is up."""
-    received, until = b"", time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not _POSITION.search(received.decode(errors="ignore")):
+def _received(until: float) -> bytes:
+    """What has come, and what comes until the question behind is answered or time is up."""
+    received = b""
+    while not _POSITION.search(received.decode(errors="ignore")):
+        left = max(until - time.monotonic(), 0)
         if not select.select([0], [], [], left)[0] or not (part := os.read(0, 4096)):
             break
         received += part

@@ -49,6 +49,7 @@ class Footer(Canvas):
     def __init__(self) -> None:
         super().__init__(id="footer")
         self._spans: list[tuple[int, int, str]] = []
+        self._drawn: tuple[object, int] | None = None
         self._errors = DrawErrors("the footer")
 
     def update(self, frame: Frame) -> None:
@@ -56,13 +57,15 @@ class Footer(Canvas):
         try:
             self._show_hints(frame)
         except Exception as error:
-            self._spans = []
+            self._spans, self._drawn = [], None
             self.show([Content.styled(f" {self._errors.note(error)}", "$text-error")])
         else:
             self._errors.over()
 
     def _show_hints(self, frame: Frame) -> None:
         found = hints(frame.state, deaf=frame.deaf)
+        if self._drawn == (drawn := (found, self.size.width)):
+            return
         length = sum(len(label) + 1 + len(word) for label, word, _ in found)
         gap = 3 if length + 3 * len(found) <= self.size.width else 1
         parts: list[str | tuple[str, str]] = [" "]
@@ -73,6 +76,7 @@ class Footer(Canvas):
             self._spans.append((x, x + width, action))
             x += width + gap
         self.show([Content.assemble(*parts)])
+        self._drawn = drawn
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the key does."""

@@ -81,6 +81,18 @@ def test_truncated_gzip_file_shows_the_hash_of_what_lies_there(tmp_path: Path, k
         read_idx(path, FILE)
 
 
+@pytest.mark.parametrize("padding", [b"", b"\0" * 99])
+def test_members_of_a_gzip_file_are_one_content(tmp_path: Path, padding: bytes) -> None:
+    packed = gzip.compress(CONTENT[:7]) + gzip.compress(CONTENT[7:]) + padding
+    assert np.array_equal(read_idx(store(tmp_path, packed, name=f"{FILE.name}.gz"), FILE), PIXELS)
+
+
+def test_what_follows_a_gzip_file_and_is_none_is_damage(tmp_path: Path) -> None:
+    packed = gzip.compress(CONTENT) + b"more"
+    with pytest.raises(DataError, match=f"no complete gzip data .*{sha(packed)}"):
+        read_idx(store(tmp_path, packed, name=f"{FILE.name}.gz"), FILE)
+
+
 def test_gzip_bomb_is_given_up_at_the_expected_size(tmp_path: Path) -> None:
     path = store(tmp_path, gzip.compress(bytes(50_000_000)), name=f"{FILE.name}.gz")
     with pytest.raises(DataError, match=f"more than the {FILE.size} bytes"):

@@ -26,12 +26,12 @@ ASKS = "import os; from reid_tui.tui.terminal.background import ask; print(ask(o
 
 
 @contextlib.contextmanager
-def asking(**environ: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def asking(code: str = ASKS, **environ: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """A process that asks a terminal whose other end is ours."""
     master, slave = os.openpty()
     before = termios.tcgetattr(slave)
     process = subprocess.Popen(
-        [sys.executable, "-c", ASKS],
+        [sys.executable, "-c", code],
         stdin=slave,
         stdout=subprocess.PIPE,
         stderr=slave,
@@ -102,6 +102,19 @@ def test_a_terminal_that_would_show_the_question_is_not_asked(environ: dict[str,
         assert not select.select([master], [], [], 0)[0]
 
 
+def test_something_else_is_done_until_the_terminal_answers() -> None:
+    code = (
+        "import os, sys; from reid_tui.tui.terminal.background import ask\n"
+        "print(ask(os.environ, lambda: (print('meanwhile', flush=True), sys.stdin.buffer.raw.read(1))), flush=True)"
+    )
+    with asking(code) as (master, process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "meanwhile\n"
+        assert asked(master) == QUESTION
+        os.write(master, b"." + LIGHT + AT)  # the first ends what is done meanwhile, which takes longer than any wait
+        assert told(process) == Answer(light=True)
+
+
 def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_terminal(*_: object) -> None:
         raise termios.error(25, "Inappropriate ioctl for device")
@@ -137,7 +150,7 @@ def test_only_answers_are_taken_out() -> None:
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], None]:
     def set_answer(answer: Answer) -> None:
-        monkeypatch.setattr(background, "ask", lambda environ: answer)
+        monkeypatch.setattr(background, "ask", lambda *_: answer)
 
     return set_answer
 

@@ -1,0 +1,93 @@
+"""What other processes leave of the processor: threads that compute in step are as slow as the slowest of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORT: Final = 0.5
+"""Cores that are missing where it is worth a word."""
+_IDLE: Final = (3, 4)
+"""Which of the kernel's counts are of a core that had nothing to do, or waited for a disk."""
+_COUNTS: Final = 9
+"""Those of guests behind them are among the others."""
+SHORTEST_S: Final = 0.5
+"""Between two looks: the kernel counts in hundredths."""
+
+
+class Shared(NamedTuple):
+    """How the cores were shared between two looks."""
+
+    others: float
+    """Cores that other processes kept busy, on average."""
+    cores: int
+    """That this process may run on."""
+
+    def short_of(self, threads: int) -> str:
+        """What is wrong and what to do about it; empty where so many threads have room."""
+        if self.others + threads <= self.cores + SHORT:
+            return ""
+        left = max(1, math.floor(self.cores - self.others))
+        fewer = f", or set OMP_NUM_THREADS={left}" if left < threads else ""
+        own = f"the {threads} threads" if threads != 1 else "the one thread"
+        return (
+            f"other processes keep {self.others:.1f} of {self.cores} cores busy beside {own} that torch computes with; "
+            f"end what else runs{fewer}"
+        )
+
+
+class _Look(NamedTuple):
+    at_s: float
+    """On a steady clock."""
+    busy_s: float
+    """All that the cores have done."""
+    own_s: float
+    """What they have done for us."""
+    cores: int
+
+
+def _own_s() -> float:
+    return sum(os.times()[:4])
+
+
+class Cores:
+    """Looks at those that this process may run on, as the kernel counts them in /proc/stat."""
+
+    def __init__(
+        self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic, own_s: Callable[[], float] = _own_s
+    ) -> None:
+        """Look for the first time.
+
+        Args:
+            root: where /proc lies.
+            clock: steady seconds.
+            own_s: seconds that cores have spent on this process, and on children that have ended.
+        """
+        self._file, self._clock, self._own_s = root / "proc/stat", clock, own_s
+        self._before = self._look()
+
+    def shared(self) -> Shared | None:
+        """Since the last look; None where the kernel does not say, or that was only just."""
+        before, now = self._before, self._look()
+        if before is None or now is None or (seconds := now.at_s - before.at_s) < SHORTEST_S:
+            return None
+        self._before = now
+        others_s = (now.busy_s - before.busy_s) - (now.own_s - before.own_s)
+        return Shared(max(others_s, 0) / seconds, now.cores)
+
+    def _look(self) -> _Look | None:
+        try:
+            lines = [line.split() for line in self._file.read_text().splitlines()]
+            own = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+            counts = [[int(count) for count in line[1:_COUNTS]] for line in lines if line[0] in own]
+            ticks = sum(sum(core) - sum(core[place] for place in _IDLE) for core in counts)
+        except (OSError, AttributeError, ValueError, IndexError):  # another system
+            return None
+        seconds = ticks / os.sysconf("SC_CLK_TCK")
+        return _Look(self._clock(), seconds, self._own_s(), len(counts)) if counts else None
