@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.message import Message
 
+from reid_tui.text import printable
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.grid import Grid, Look
-from reid_tui.view.palette import legend_entries
+from reid_tui.view.palette import identity_letter
 from reid_tui.view.text import fit
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Legend(Canvas):
         self._names: Sequence[str] = ()
 
     @staticmethod
-    def wanted(names: Sequence[str]) -> int:
+    @lru_cache(maxsize=1)
+    def wanted(names: tuple[str, ...]) -> int:
         """Cells across for these names, 0 for none."""
         return min(max(map(cell_len, names)) + 3, MOST_CELLS) if names else 0
 
@@ -49,15 +52,16 @@ class Legend(Canvas):
         if not width or not height:
             return
         highlight = frame.controls.highlight
-        entries = legend_entries(self._names, len(self._names), frame.style)
         centred = (highlight or 0) - height // 2
-        self._first = max(0, min(centred, len(entries) - height))
+        self._first = max(0, min(centred, len(self._names) - height))
         grid = Grid(width, height, frame.style)
-        for row, (letter, _, name) in enumerate(entries[self._first : self._first + height]):
+        for row, name in enumerate(self._names[self._first : self._first + height]):
             index = self._first + row
-            grid.text(1, row, letter, Look(frame.style.identity(index), bold=True, reverse=index == highlight))
+            grid.text(
+                1, row, identity_letter(index), Look(frame.style.identity(index), bold=True, reverse=index == highlight)
+            )
             quiet = highlight is not None and index != highlight
-            grid.text(3, row, fit(name, width - 3), grid.inked("muted" if quiet else "foreground"))
+            grid.text(3, row, fit(printable(name, 40), width - 3), grid.inked("muted" if quiet else "foreground"))
         self.show(grid.lines())
 
     def on_click(self, event: events.Click) -> None:
