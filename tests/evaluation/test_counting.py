@@ -12,43 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from reid_tui.evaluation import counting, retrieval
+from reid_tui.evaluation import counting, products, retrieval
 from reid_tui.evaluation.counting import counted_hits, counting_pays
-from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, JUNK, QUERY, Labels
+from reid_tui.evaluation.labels import GALLERY, QUERY, Labels
 from reid_tui.evaluation.ranking import ranked_hits
 from reid_tui.evaluation.retrieval import query_scores
-
-KINDS = {
-    "clouds": lambda points: points,
-    "ties": lambda points: points.round(),
-    "collapsed": lambda points: torch.full_like(points, 0.3),
-    "far from 0": lambda points: points * 1e-2 + 1e3,
-    "lost squares": lambda points: points * 1e-21,
-    "nothing but lost squares": lambda points: points * 1e-30,
-    "large": lambda points: points * 1e14,
-    "of length 1": lambda points: torch.nn.functional.normalize(points),
-    "one far away": lambda points: torch.cat([points[:-1], points[-1:] * 1e6]),
-}
-
-
-def crowd(seed: int, images: int, dim: int, kind: str) -> tuple[Tensor, Labels]:
-    """Junk, distractors, roles and, in every second one, cameras."""
-    generator = np.random.default_rng(seed)
-    identities = generator.integers(0, 15, images)
-    points = torch.from_numpy(
-        (generator.normal(size=(15, dim))[identities] + generator.normal(size=(images, dim))).astype(np.float32)
-    )
-    identities = np.where(identities == 13, JUNK, np.where(identities == 14, DISTRACTOR, identities))
-    cameras = generator.integers(0, 3, images) if seed % 2 else None
-    roles = generator.choice([QUERY, GALLERY, QUERY + GALLERY], images).astype(np.int8)
-    return KINDS[kind](points), Labels(identities, cameras, roles)
+from tests.evaluation.crowds import KINDS, crowd
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_parts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"PAIRS": 90, "QUERIES": 50, "GROUP": 7, "BLOCK": 64, "MEASURED": 20}.items():
+        for name, value in {"PAIRS": 90, "QUERIES": 50}.items():
             patch.setattr(counting, name, value)
+        for name, value in {"GROUP": 7, "BLOCK": 64, "MEASURED": 20}.items():
+            patch.setattr(products, name, value)
         yield
 
 
@@ -72,13 +50,13 @@ def test_equals_the_sort(seed: int, dim: int, kind: str) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many distances were measured: those of pairs, and those of all queries of a group to all of a block."""
     counts = {"pairs": 0, "whole blocks": 0}
-    direct = counting._direct
+    direct = products.direct
 
     def counted(first: Tensor, second: Tensor) -> Tensor:
         counts["pairs" if first.ndim == 3 else "whole blocks"] += first.shape[:-1].numel() * second.shape[-2]
         return direct(first, second)
 
-    monkeypatch.setattr(counting, "_direct", counted)
+    monkeypatch.setattr(products, "direct", counted)
     return counts
 
 
