@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 
 from reid_tui.config import RunConfig, RunOptions, resolve
 from reid_tui.data.dataset import Dataset, ImageSet
@@ -14,6 +15,7 @@ from reid_tui.opening.record import config_content
 from reid_tui.runs.log import BUDGET
 from reid_tui.runs.log_end import HEAD
 from reid_tui.training import events as ev
+from reid_tui.training import placed
 from reid_tui.training.card import MOST_NAME_BYTES
 from reid_tui.training.checkpoint import manifests
 from reid_tui.training.course import PROGRESS_LINES, course_of
@@ -102,6 +104,18 @@ def test_config_json_holds_names_as_far_as_it_can_be_read_again() -> None:
     few, many = dataset(FEW), dataset(MANY)
     assert len(few["held_out"]) == few["held_out_identities"] == FEW // 5  # type: ignore[arg-type]
     assert (many["held_out"], many["held_out_identities"], many["validating_identities"]) == ([], 20_000, 20_000)
+
+
+def test_images_are_copied_to_a_device_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = crowd(50).train
+    taken: list[int] = []
+    take = ImageSet.take
+    monkeypatch.setattr(placed, "CHUNK_BYTES", 30 * 28 * 28)
+    monkeypatch.setattr(ImageSet, "take", lambda self, index: (taken.append(len(index)), take(self, index))[1])
+    there = PlacedImages(images, torch.device("meta"))
+    assert taken == [30, 30, 30, 10]
+    assert there.resident is not None
+    assert there.resident.shape == (100, 1, 28, 28)
 
 
 def test_ten_million_steps_have_as_many_lines_as_a_hundred_thousand() -> None:
