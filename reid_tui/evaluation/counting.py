@@ -145,7 +145,7 @@ class _Group(NamedTuple):
         room = products.OPEN_SHARE * product_QG.size
         for nth, asking in enumerate(self.there_QK.sum(axis=0).tolist()):
             near_QG = product_QG[:asking] <= high_QK[:asking, nth, None]
-            counts_QK[:asking, nth] = [np.count_nonzero(near_G) for near_G in near_QG]
+            counts_QK[:asking, nth] = near_QG.view(np.uint8).sum(axis=1, dtype=np.uint16)  # several times faster
             near_QG &= product_QG[:asking] >= low_QK[:asking, nth, None]
             open_K.append(np.flatnonzero(near_QG))
             room -= len(open_K[-1])

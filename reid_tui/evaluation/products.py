@@ -23,7 +23,7 @@ FARTHEST: Final = 1e15
 GROUP: Final = 64
 """Queries at once."""
 BLOCK: Final = 2048
-"""Of the gallery: with a group's distances to it, it stays in the processor's caches."""
+"""Of the gallery: with a group's distances to it, it stays in the processor's caches. Below 2**16, as it is counted."""
 MEASURED: Final = 8192
 """Pairs whose embeddings are gathered at once."""
 OPEN_SHARE: Final = 0.25
