@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ MOST_CELLS = 18
 
 
 class Legend(Canvas):
-    """One class a row; where there are more than rows, those around the highlighted one."""
+    """One class of the map a row; where there are more than rows, those around the highlighted one."""
 
     class Chosen(Message):
         """A class was clicked."""
@@ -36,8 +37,7 @@ class Legend(Canvas):
 
     def __init__(self) -> None:
         super().__init__(classes="legend")
-        self._first = 0
-        self._names: Sequence[str] = ()
+        self._shown: Sequence[int] = ()
 
     @staticmethod
     @lru_cache(maxsize=1)
@@ -47,16 +47,17 @@ class Legend(Canvas):
 
     def update(self, frame: Frame) -> None:
         """Draw the rows that fit."""
-        self._names = frame.state.identity_names
+        names, classes = frame.state.identity_names, frame.state.classes
         width, height = self.size
         if not width or not height:
             return
         highlight = frame.controls.highlight
-        centred = (highlight or 0) - height // 2
-        self._first = max(0, min(centred, len(self._names) - height))
+        centred = bisect_left(classes, highlight or 0) - height // 2
+        first = max(0, min(centred, len(classes) - height))
+        self._shown = classes[first : first + height]
         grid = Grid(width, height, frame.style)
-        for row, name in enumerate(self._names[self._first : self._first + height]):
-            index = self._first + row
+        for row, index in enumerate(self._shown):
+            name = names[index] if index < len(names) else ""
             grid.text(
                 1, row, identity_letter(index), Look(frame.style.identity(index), bold=True, reverse=index == highlight)
             )
@@ -66,6 +67,5 @@ class Legend(Canvas):
 
     def on_click(self, event: events.Click) -> None:
         """Highlight the class in this row."""
-        index = self._first + event.y
-        if index < len(self._names):
-            self.post_message(self.Chosen(index))
+        if event.y < len(self._shown):
+            self.post_message(self.Chosen(self._shown[event.y]))
