@@ -2,8 +2,8 @@
 
 `python -m reid_tui.bench.scale [--images N] [--folder FOLDER]` writes a hundredth, a tenth and all of N small pictures
 below the folder, a temporary one unless it is named, and measures each set in a process of its own with one thread.
-Half of the pictures are trained on, a hundredth ask, the others are the gallery; five show each identity. Costs are in
-seconds of the processor and bytes, so that other work on the machine does not show.
+Ten pictures show each identity: five are trained on, the others are queries, a hundredth of all, and gallery. Costs are
+in seconds of the processor and bytes, so that other work on the machine does not show.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def write_set(root: Path, images: int) -> None:
             asks = part == "test" and identity % ASKING == 0
             for place, pixels in enumerate((colours[identity] + noise).astype(np.uint8)):
                 split = "train" if part == "train" else "query" if asks and place == 0 else "gallery"
-                folder = root / split / f"{part}{identity:06d}"
+                folder = root / split / f"{identity:06d}"
                 if place < 2:
                     folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"{place}.png").write_bytes(_png(pixels))
