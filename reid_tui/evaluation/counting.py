@@ -9,7 +9,6 @@ image of its identity, H hits, K the most hits of one query of a group.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid_tui.evaluation import products
-from reid_tui.evaluation.products import Asking, Block, are_hits, few_own, own_pairs, own_runs, pair_distances
+from reid_tui.evaluation.products import Asking, Block, are_hits, few_own, own_pairs, own_runs, pair_distances, workers
 from reid_tui.evaluation.ranking import Hits
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def counted_hits(
     gallery = torch.from_numpy(labels.gallery)
     centre_D = embeddings_ND.mean(dim=0)
     first = 0
-    with ThreadPoolExecutor(torch.get_num_threads(), "reid-tui-counting") as pool:
+    with workers() as pool:
         while first < len(queries):
             before = pairs_Q[first - 1] if first else 0
             last = max(first + 1, min(first + QUERIES, int(np.searchsorted(pairs_Q, before + PAIRS, side="right"))))

@@ -5,7 +5,6 @@ Legend: N images, D embedding dimensions, Q queries, G images of a block of the 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reid_tui.evaluation import products
-from reid_tui.evaluation.products import Asking, Block
+from reid_tui.evaluation.products import Asking, Block, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +70,7 @@ def nearest_others(
         _Group(queries[at : at + products.GROUP], embeddings_ND, labels, belongs, centre_D)
         for at in range(0, len(queries), products.GROUP)
     ]
-    with ThreadPoolExecutor(torch.get_num_threads(), "reid-tui-nearest") as pool:
+    with workers() as pool:
         for at in range(0, len(gallery), products.BLOCK):
             go_on()
             places_G = gallery[at : at + products.BLOCK]

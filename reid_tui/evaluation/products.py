@@ -5,6 +5,8 @@ Legend: N images, D embedding dimensions, Q queries of a group, G images of a bl
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reid_tui.evaluation.labels import Labels
 
 IntArray = NDArray[np.int64]
@@ -69,8 +73,8 @@ class Block(NamedTuple):
 
     def products(self, asking: Asking) -> FloatArray:
         """(Q, G) squared distances, without the query's own square."""
-        products_QG: FloatArray = asking.factors_QD1 @ self.factors_GD1.T
-        return products_QG
+        factors = torch.from_numpy(asking.factors_QD1), torch.from_numpy(self.factors_GD1)
+        return np.asarray((factors[0] @ factors[1].T).numpy(), dtype=np.float32)
 
     def slack(self, asking: Asking) -> NDArray[np.float64]:
         """(Q,) by how much such a product and a measured distance's square may differ, and two of these be mistaken.
@@ -88,6 +92,25 @@ class Block(NamedTuple):
     def all_measured(self, asking: Asking) -> FloatArray:
         """(Q, G) distances."""
         return np.asarray(direct(asking.points_QD, self.points_GD).numpy(), dtype=np.float32)
+
+
+@contextlib.contextmanager
+def workers() -> Iterator[ThreadPoolExecutor]:
+    """As many threads as torch computes with.
+
+    Meanwhile each computes alone, the caller's too: torch's own threads would wait busily for their next part.
+
+    Products are in float32, whatever precision the caller trains with.
+    """
+    threads, matmul = torch.get_num_threads(), torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    precision, matmul.fp32_precision = matmul.fp32_precision, "ieee"
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads, "reid-tui-products", torch.set_num_threads, (1,)) as pool:
+            yield pool
+    finally:
+        matmul.fp32_precision = precision
+        torch.set_num_threads(threads)
 
 
 def few_own(embeddings_ND: Tensor, labels: Labels, queries: IntArray, smallest: int, most: int) -> bool:

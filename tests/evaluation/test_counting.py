@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from unittest.mock import Mock
 
 import numpy as np
@@ -103,3 +104,27 @@ def test_what_go_on_raises_ends_it() -> None:
     go_on = Mock(side_effect=[*[None] * 20, TimeoutError])
     with pytest.raises(TimeoutError):
         list(counted_hits(points, labels, asking(labels), go_on))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_products_are_in_float32_and_the_caller_has_its_settings_again(ends: bool) -> None:
+    points, labels = crowd(1, 500, 8, "clouds")
+    matmul, threads = torch.backends.mkldnn.matmul, torch.get_num_threads()  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    seen = []
+
+    def go_on() -> None:
+        seen.append((torch.get_num_threads(), matmul.fp32_precision))
+        if ends:
+            raise TimeoutError
+
+    try:
+        torch.set_num_threads(2)
+        matmul.fp32_precision = "bf16"
+        with pytest.raises(TimeoutError) if ends else nullcontext():
+            assert list(counted_hits(points, labels, asking(labels), go_on))
+        assert (torch.get_num_threads(), matmul.fp32_precision) == (2, "bf16")
+    finally:
+        torch.set_num_threads(threads)
+        matmul.fp32_precision = before
+    assert set(seen) == {(1, "ieee")}
