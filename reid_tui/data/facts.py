@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reid_tui.data.dataset import Dataset, ImageSet
 
 _MOST_NAMES: Final = 20
+_MOST_ROWS: Final = 100
 
 
 def as_table(dataset: Dataset) -> RenderableType:
@@ -142,8 +143,10 @@ def _both_counts(dataset: Dataset) -> str:
     train = np.bincount(dataset.train.identities, minlength=len(names))
     test = np.bincount(dataset.test.identities, minlength=len(names))
     widest = max(map(len, names))
-    lines = [f"{name:<{widest}}  {a:>6,}  {b:>6,}" for name, a, b in zip(names, train, test, strict=True)]
-    return "\n".join([f"{len(names)}, with training and test images:", *lines])
+    rows = list(zip(names, train, test, strict=True))
+    lines = [f"{name:<{widest}}  {a:>6,}  {b:>6,}" for name, a, b in rows[:_MOST_ROWS]]
+    more = [f"and {len(rows) - _MOST_ROWS:,} more"] if len(rows) > _MOST_ROWS else []
+    return "\n".join([f"{len(names):,}, with training and test images:", *lines, *more])
 
 
 def _cameras(dataset: Dataset) -> str:

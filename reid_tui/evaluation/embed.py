@@ -37,5 +37,14 @@ def embed(model: nn.Module, images_NCHW: Tensor, *, batch: int = 256, prepare: C
     Returns:
         (N, D) float32, where the model put it.
     """
+    whole: Tensor | None = None
+    done = 0
     with evaluating(model):
-        return torch.cat([model(prepare(part)).float() for part in torch.split(images_NCHW, batch)])
+        for part in torch.split(images_NCHW, batch):
+            found = model(prepare(part)).float()
+            if whole is None:  # not gathered in a list: of a million images there is room for their embeddings once
+                whole = found.new_empty(len(images_NCHW), *found.shape[1:])
+            whole[done : done + len(found)] = found
+            done += len(found)
+    assert whole is not None
+    return whole

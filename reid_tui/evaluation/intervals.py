@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reid_tui.evaluation.retrieval import QueryScores
 
     IntArray = NDArray[np.int64]
@@ -25,6 +27,8 @@ GROUPS: Final = 256
 """Of identities that are drawn together where there are more of them and each draw costs the square of their number."""
 AT_A_TIME: Final = 25
 """Draws for which all pairs are weighed at once: more leave the processor's caches."""
+WEIGHTS: Final = 2**24
+"""Of identities, most that are held for several draws at once."""
 STREAM: Final = int.from_bytes(b"resample"[:7], "big")
 """Second half of the generator's key: keeps these draws apart from those of pairs and training."""
 
@@ -45,12 +49,14 @@ def retrieval_intervals(queries: QueryScores, seed: int) -> dict[str, Interval]:
     names, identity_Q = np.unique(queries.identities_Q, return_inverse=True)
     if len(names) < 2:
         return {}
-    weights_BK = _draws(len(names), seed)
-    counts_B = weights_BK @ np.bincount(identity_Q)
     scores = {"rank1": queries.first_Q == 1, "map": queries.precision_Q, "minp": queries.inverse_penalty_Q}
-    return {
-        name: _middle(weights_BK @ np.bincount(identity_Q, values_Q) / counts_B) for name, values_Q in scores.items()
-    }
+    count_K = np.bincount(identity_Q)
+    sums = [np.bincount(identity_Q, values_Q) for values_Q in scores.values()]
+    parts = [
+        [weights_BK @ sum_K / (weights_BK @ count_K) for sum_K in sums]
+        for weights_BK in _draws(len(names), seed, DRAWS, max(1, WEIGHTS // len(names)))
+    ]
+    return {name: _middle(np.concatenate(part)) for name, *part in zip(scores, *parts, strict=True)}
 
 
 def verification_intervals(
@@ -74,10 +80,12 @@ def verification_intervals(
     people = int((names >= 0).sum())
     if people < 2 or same_P.all() or not same_P.any():
         return {}
-    weights_KB = np.ones((len(names), PAIR_DRAWS))
-    weights_KB[names >= 0] = _draws(people, seed, PAIR_DRAWS).T
     curve = _Curve(distances_P, same_P, places.reshape(-1, 2))
-    parts = [curve.scores(weights_KB[:, at : at + AT_A_TIME].copy()) for at in range(0, PAIR_DRAWS, AT_A_TIME)]
+    parts = []
+    for weights_BK in _draws(people, seed, PAIR_DRAWS, AT_A_TIME):
+        weights_KB = np.ones((len(names), len(weights_BK)))
+        weights_KB[names >= 0] = weights_BK.T
+        parts.append(curve.scores(weights_KB))
     auc_B, eer_B = np.concatenate(parts, axis=1)
     defined_B = np.isfinite(auc_B)
     return {"auc": _middle(auc_B[defined_B]), "eer": _middle(eer_B[defined_B])} if defined_B.any() else {}
@@ -103,7 +111,7 @@ def rate_intervals(
     groups = people + 1
     first_P, second_P = np.where(identities_P2 < 0, people, identities_P2 % people).T
     weights_BK = np.ones((PAIR_DRAWS, groups))
-    weights_BK[:, :people] = _draws(people, seed, PAIR_DRAWS)
+    (weights_BK[:, :people],) = _draws(people, seed, PAIR_DRAWS, PAIR_DRAWS)
 
     def weighed(chosen_P: BoolArray, *, same: bool) -> FloatArray:
         """(B,) weight of the chosen pairs."""
@@ -176,10 +184,12 @@ def _sums(weights_PB: FloatArray) -> FloatArray:
     return sums_PB
 
 
-def _draws(identities: int, seed: int, draws: int = DRAWS) -> FloatArray:
-    """(B, K) how often each identity was drawn."""
+def _draws(identities: int, seed: int, draws: int, at_once: int) -> Iterator[FloatArray]:
+    """(B, K) how often each identity was drawn, in parts of so many draws; they are the same in parts of any size."""
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, STREAM], dtype=np.uint64)))
-    return generator.multinomial(identities, np.full(identities, 1 / identities), size=draws).astype(np.float64)
+    chances_K = np.full(identities, 1 / identities)
+    for done in range(0, draws, at_once):
+        yield generator.multinomial(identities, chances_K, size=min(at_once, draws - done)).astype(np.float64)
 
 
 def _middle(scores_B: FloatArray) -> Interval:

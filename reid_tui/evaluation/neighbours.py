@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reid_tui.evaluation.counting import MOST_PER_QUERY, SMALLEST_GALLERY
+from reid_tui.evaluation.nearest import nearest_others, nobody_near
+from reid_tui.evaluation.products import are_hits, few_own, own_pairs, own_runs, pair_distances
 from reid_tui.evaluation.ranking import LAST, LOWEST, distances_of, queries_per_chunk, ranking_keys
 from reid_tui.evaluation.retrieval import checked
 
@@ -75,6 +78,8 @@ def neighbours(
     if not len(queries) or not len(gallery):
         nothing = Found(np.full(len(queries), np.inf, np.float32), np.zeros_like(queries), np.zeros(len(queries), bool))
         return Neighbours(queries, nothing, nothing, nothing, nothing)
+    if few_own(embeddings_ND, labels, queries, SMALLEST_GALLERY, MOST_PER_QUERY):
+        return _by_products(embeddings_ND, labels, queries, sides_N, go_on)
     sides = torch.from_numpy(sides_N).to(embeddings_ND.device)
     side_G = sides[torch.from_numpy(gallery).to(sides.device)]
     parts: list[tuple[Found, ...]] = []
@@ -94,6 +99,42 @@ def neighbours(
     )
     right = right._replace(distance_Q=np.where(right.match_Q, right.distance_Q, np.float32(np.inf)))
     return Neighbours(queries, wrong, right, known, strange)
+
+
+def _by_products(
+    embeddings_ND: Tensor,
+    labels: Labels,
+    queries: IntArray,
+    sides_N: NDArray[np.int8],
+    go_on: Callable[[], None],
+) -> Neighbours:
+    """The same for large galleries with few images of each identity: others are searched for, own ones measured."""
+
+    def belongs(asking: IntArray, others: IntArray) -> list[NDArray[np.bool_]]:
+        """Every image; those of the own side; those of the other one."""
+        alike, both = sides_N[asking] == sides_N[others], sides_N[others] == NOBODY
+        return [np.broadcast_to(np.True_, alike.shape), alike | both, ~alike | both]
+
+    query_P, image_P = own_pairs(*own_runs(labels, queries))
+    hit_P = are_hits(labels, queries[query_P], image_P)
+    query_P, image_P = query_P[hit_P], image_P[hit_P]
+    distance_P = pair_distances(embeddings_ND, queries[query_P], embeddings_ND, image_P)
+    others = nearest_others(
+        embeddings_ND, labels, queries, lambda asking, places: belongs(asking[:, None], places), go_on
+    )
+    found = []
+    for other, belongs_P in zip(others, belongs(queries[query_P], image_P), strict=True):
+        own = nobody_near(len(queries))
+        own.take(query_P[belongs_P], distance_P[belongs_P], image_P[belongs_P])
+        match_Q = own.distance_Q < other.distance_Q
+        distance_Q = np.minimum(own.distance_Q, other.distance_Q)
+        found.append(Found(distance_Q, np.where(match_Q, own.place_Q, other.place_Q), match_Q))
+    wrong = Found(*others[0], np.zeros(len(queries), dtype=np.bool_))
+    farthest = nobody_near(len(queries))
+    farthest.take(query_P, -distance_P, image_P)
+    there_Q = np.isfinite(farthest.distance_Q)
+    right = Found(np.where(there_Q, -farthest.distance_Q, np.float32(np.inf)), farthest.place_Q, there_Q)
+    return Neighbours(queries, wrong, right, *found[1:])
 
 
 def _found(keys_Q: Tensor, at_Q: Tensor, gallery: IntArray) -> Found:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reid_tui.evaluation.counting import counted_hits, counting_pays
 from reid_tui.evaluation.labels import GALLERY, QUERY, Labels
 from reid_tui.evaluation.ranking import MAX_BYTES, Hits, queries_per_chunk, ranked_hits
 
@@ -103,7 +104,10 @@ def query_scores(
     matches_Q = labels.matches()
     queries = labels.queries[matches_Q > 0]
     chunk = queries_per_chunk(len(labels.gallery), int(matches_Q.max(initial=0)), max_bytes)
-    chunks = ranked_hits(embeddings_ND, labels, queries, chunk, go_on, distances)
+    if distances is None and counting_pays(embeddings_ND, labels, queries):
+        chunks = counted_hits(embeddings_ND, labels, queries, go_on)
+    else:
+        chunks = ranked_hits(embeddings_ND, labels, queries, chunk, go_on, distances)
     parts = [_scored(hits) for hits in chunks] if len(queries) else []
     first_Q, precision_Q, trapezoid_Q, inverse_penalty_Q = (
         np.concatenate(part) for part in zip((np.zeros(0),) * 4, *parts, strict=True)

@@ -67,6 +67,7 @@ def messages_kept(path: Path) -> Iterator[None]:
 
 def config_content(opening: Opening) -> dict[str, Any]:
     """What config.json says of a run."""
+    from reid_tui.training.card import carried
     from reid_tui.training.checkpoint import versions
 
     dataset = opening.dataset
@@ -86,8 +87,10 @@ def config_content(opening: Opening) -> dict[str, Any]:
             "image_shape": list(dataset.train.shape),
             "identities": len(dataset.train_identity_names),
             "unseen": dataset.unseen,
-            "held_out": list(dataset.held_out),
-            "validating": list(dataset.validating),
+            "held_out": list(carried(dataset.held_out)),
+            "held_out_identities": len(dataset.held_out),
+            "validating": list(carried(dataset.validating)),
+            "validating_identities": len(dataset.validating),
         },
         "versions": versions(),
     }

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MOST_NAMES: Final = 10_000
 """Identity names that travel along; of more none do."""
 MOST_NAME_BYTES: Final = 2**18
-"""Of them in a manifest, which may hold those of the one before too, and is read to 2**20 bytes only."""
+"""Of them in a manifest, which may hold those of the one before too, and is read to 2**20 bytes only. The same holds
+for a run's config, and for the first line of its log."""
 _AROUND_NAME: Final = 12
 """Bytes of a manifest about each: indentation, comma and line's end."""
 MOST_KNOTS: Final = 256
@@ -54,11 +55,16 @@ class ModelCard:
     """Whose weights' distances it was fitted to; those of the checkpoint may be newer."""
 
 
+def carried(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Identity names that a run's files and events can hold: all of them, or none where they are too many."""
+    fits = len(names) <= MOST_NAMES and sum(len(json.dumps(n)) + _AROUND_NAME for n in names) <= MOST_NAME_BYTES
+    return names if fits else ()
+
+
 def model_card(config: RunConfig, data: Dataset) -> ModelCard:
     """The card of a run's network, before anything is fitted."""
     channels, height, width = data.train.shape
     names = data.train_identity_names
-    fits = len(names) <= MOST_NAMES and sum(len(json.dumps(n)) + _AROUND_NAME for n in names) <= MOST_NAME_BYTES
     return ModelCard(
         channels=channels,
         height=height,
@@ -67,7 +73,7 @@ def model_card(config: RunConfig, data: Dataset) -> ModelCard:
         normalized=config.normalize,
         data=data.name,
         identities=len(names),
-        identity_names=names if fits else (),
+        identity_names=carried(names),
     )
 
 

@@ -48,7 +48,7 @@ class DatasetFacts:
     test_images: int
     identities: int
     identity_names: tuple[str, ...]
-    """Of the test images, in the order of their labels."""
+    """Of the test images, in the order of their labels; empty where they are more than a line of the log may hold."""
     source: str
     """Where it was found, and for `auto` why it was taken."""
     unseen: bool

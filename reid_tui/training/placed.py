@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from reid_tui.data.dataset import ImageSet, IntArray
+
+
+CHUNK_BYTES: Final = 256 * 2**20
+"""Of images that are copied to the device at once."""
 
 
 class PlacedImages:
@@ -42,8 +46,11 @@ class PlacedImages:
         size = len(images) * math.prod(images.shape)
         if device.type == "cuda" and size > torch.cuda.mem_get_info(device)[0] // 2:
             return
-        whole = images.images if images.rows is None else images.take(np.arange(len(images)))
-        self._tensor, self._rows = torch.from_numpy(whole).to(device), None
+        self._tensor, self._rows = torch.empty((len(images), *images.shape), dtype=torch.uint8, device=device), None
+        chunk = max(1, CHUNK_BYTES // math.prod(images.shape))
+        for at in range(0, len(images), chunk):  # memory beside the GPU's may not hold all of them
+            places = np.arange(at, min(at + chunk, len(images)))
+            self._tensor[places[0] : places[-1] + 1] = torch.from_numpy(images.take(places))
 
     @property
     def resident(self) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from reid_tui.learning.networks import parameter_count
+from reid_tui.training.card import carried
 from reid_tui.training.device import describe_device
 from reid_tui.training.events import SCHEMA, DatasetFacts, RunStarted
 
@@ -42,7 +43,7 @@ def run_started(
             train_images=len(data.train),
             test_images=len(data.test),
             identities=len(data.train_identity_names),
-            identity_names=data.identity_names[: int(data.test.identities.max(initial=-1)) + 1],
+            identity_names=carried(data.identity_names[: int(data.test.identities.max(initial=-1)) + 1]),
             source=data.source,
             unseen=data.unseen,
             choice=data.choice,

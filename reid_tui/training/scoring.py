@@ -43,6 +43,8 @@ FARTHEST: Final = 1e15
 MAP_PAIRS: Final = 4000
 MAP_SHARE: Final = 0.025
 """Of the time, at most, that these snapshots may cost."""
+MOST_POINTS: Final = 20_000
+"""Of a picture; of more images those of the run's sample are shown."""
 MAP_SNAPSHOTS: Final = 200
 """About so many in a long run."""
 ROOM: Final = 4 * MAX_BYTES
@@ -200,7 +202,10 @@ class Scorer:
         go_on()
         pairs = PAIRS_TO_FIT if everything else FEWER_PAIRS
         fitted = fit_operating_points(main.embeddings_ND, main.labels, seed=EVALUATION_SEED, pairs=pairs)
-        return Scored({**evaluations, self.split: main.evaluation}, self._picture(main), fitted)
+        sample = self._main.sample
+        first = not everything or main.labels.roles_N is None
+        picture = self._picture(main, np.arange(len(sample)) if first else sample)
+        return Scored({**evaluations, self.split: main.evaluation}, picture, fitted)
 
     def _measured(
         self,
@@ -220,7 +225,8 @@ class Scorer:
         embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
         if not ranks_on(embeddings_ND.device):
             embeddings_ND = embeddings_ND.cpu()
-        if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
+        lowest, highest = torch.aminmax(embeddings_ND)
+        if not (-lowest < FARTHEST and highest < FARTHEST):  # false for NaN too
             return None
         labels = split.images.labels.of(index)
         evaluation = evaluate(
@@ -234,8 +240,11 @@ class Scorer:
         )
         return _Measured(embeddings_ND, labels, evaluation)
 
-    def _picture(self, measured: _Measured) -> Picture:
+    def _picture(self, measured: _Measured, sample: IntArray | None = None) -> Picture:
+        """Of all that was measured, or where that is too much of some of it."""
         shown = measured.labels.identities_N >= 0
+        if sample is not None and len(shown) > MOST_POINTS:
+            shown &= np.isin(np.arange(len(shown)), sample)
         identities = measured.labels.identities_N[shown]
         identities.flags.writeable = False
         points = self._projection.points(measured.embeddings_ND[torch.from_numpy(shown)])

@@ -119,14 +119,13 @@ def _main_identity(column: Dots, row: Dots, identity: Dots, columns: int, rows: 
 
 def _draw_centres(grid: Grid, column: Dots, row: Dots, identity: Dots, highlight: int | None) -> None:
     """A letter at the median of each identity's cells, beside it where another letter stands."""
-    kinds = np.unique(identity)
+    kinds, kind_N = np.unique(identity, return_inverse=True)
+    centres = list(zip(kinds.tolist(), _medians(column, kind_N), _medians(row, kind_N), strict=True))
     many = len(kinds) > MANY_IDENTITIES
     if many and highlight is not None:
-        kinds = kinds[kinds == highlight]
+        centres = [centre for centre in centres if centre[0] == highlight]
     taken: set[tuple[int, int]] = set()
-    for kind in sorted(kinds.tolist(), key=lambda item: item != highlight):
-        mine = identity == kind
-        x, y = int(np.median(column[mine])), int(np.median(row[mine]))
+    for kind, x, y in sorted(centres, key=lambda centre: centre[0] != highlight):
         # Letters of many identities keep a cell free around them, so that a crowd stays readable.
         gap = 2 if many else 1
         places = [(x, y)] if many else [(x, y), (x + 1, y), (x - 1, y), (x, y - 1), (x, y + 1), (x + 2, y), (x - 2, y)]
@@ -139,8 +138,19 @@ def _draw_centres(grid: Grid, column: Dots, row: Dots, identity: Dots, highlight
         grid.put(*place, identity_letter(kind), look)
 
 
+def _medians(cells: Dots, kind_N: Dots) -> list[int]:
+    """Of the points of each kind, in whole cells; every kind 0..K-1 has some."""
+    sorted_N = cells[np.lexsort((cells, kind_N))]
+    count_K = np.bincount(kind_N)
+    first_K = np.cumsum(count_K) - count_K
+    low_K, high_K = sorted_N[first_K + (count_K - 1) // 2], sorted_N[first_K + count_K // 2]
+    medians: list[int] = ((low_K + high_K) // 2).tolist()
+    return medians
+
+
 def _free(place: tuple[int, int], taken: set[tuple[int, int]], gap: int) -> bool:
-    return all(abs(place[0] - x) >= gap or abs(place[1] - y) >= gap for x, y in taken)
+    near = range(1 - gap, gap)
+    return not any((place[0] + x, place[1] + y) in taken for x in near for y in near)
 
 
 def _draw_scale(grid: Grid, margin: float | None, unit: float) -> None:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-
-from reid_tui.text import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 Glyphs = Literal["braille", "block", "ascii"]
 Colors = Literal["truecolor", "256", "16", "none"]
@@ -99,24 +94,6 @@ class ChartStyle:
 def identity_letter(index: int) -> str:
     """One cell that names an identity: 0 to 9, a to z, A to Z, and again."""
     return _LETTERS[index % len(_LETTERS)]
-
-
-def legend_entries(names: Sequence[str], count: int, style: ChartStyle | None = None) -> list[tuple[str, Rgb, str]]:
-    """What the legend of the map shows.
-
-    Args:
-        names: of the identities, in the order of their labels; may be fewer than `count`.
-        count: identities on the map.
-        style: whose identity colours are used.
-
-    Returns:
-        Letter, colour and name of each identity; the name is safe to print.
-    """
-    colors = (style or ChartStyle()).identity_colors
-    return [
-        (identity_letter(index), colors[index % len(colors)], printable(names[index], 40) if index < len(names) else "")
-        for index in range(count)
-    ]
 
 
 def mixed(first: Rgb, second: Rgb) -> Rgb:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+import numpy as np
+
 from reid_tui.training.events import Failed, Finished, Lost, Stopped
 from reid_tui.training.splits import chooses, main_split
 from reid_tui.view.history import History
@@ -137,6 +139,12 @@ class RunState:
     def identity_names(self) -> tuple[str, ...]:
         """Of the test images, in the order of their labels."""
         return self.started.dataset.identity_names if self.started else ()
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Labels of the identities that the map shows, or before it shows any of those that are named; rising."""
+        shown = self.embeddings.identities if self.embeddings else None
+        return tuple(range(len(self.identity_names))) if shown is None else tuple(np.unique(shown).tolist())
 
     @property
     def split(self) -> str:

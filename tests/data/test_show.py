@@ -48,6 +48,12 @@ def test_facts_count_each_of_few_identities() -> None:
     assert "shoe       6       6" in found
 
 
+def test_facts_list_no_more_identities_than_a_person_reads() -> None:
+    found = text(facts.as_table(grey_set(("hat", "shoe", *(f"thing {n}" for n in range(5000))))), 80)
+    assert "and 4,902 more" in found
+    assert len(found.splitlines()) < 120
+
+
 def test_pairs_are_the_first_of_each_kind_that_training_takes() -> None:
     data = grey_set()
     drawn = draw_epoch(data.train.identities, 3, 0)

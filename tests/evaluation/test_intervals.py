@@ -98,8 +98,20 @@ def test_the_seed_alone_decides() -> None:
     queries, _ = ranked(np.repeat(np.arange(8), 4))
     assert retrieval_intervals(queries, seed=1) == retrieval_intervals(queries, seed=1)
     assert retrieval_intervals(queries, seed=1) != retrieval_intervals(queries, seed=2)
-    assert module._draws(5, 0).shape == (DRAWS, 5)
-    assert (module._draws(5, 2**63).sum(axis=1) == 5).all()
+    (weights_BK,) = module._draws(5, 2**63, DRAWS, DRAWS)
+    assert weights_BK.shape == (DRAWS, 5)
+    assert (weights_BK.sum(axis=1) == 5).all()
+
+
+def test_draws_are_the_same_in_parts_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = (list(module._draws(9, 4, 50, size)) for size in (50, 7))
+    assert [len(part) for part in parts] == [7] * 7 + [1]
+    np.testing.assert_array_equal(np.concatenate(parts), whole[0])
+    queries, _ = ranked(np.repeat(np.arange(9), 4))
+    at_once = retrieval_intervals(queries, seed=1)
+    monkeypatch.setattr(module, "WEIGHTS", 9 * 30)
+    for name, ends in retrieval_intervals(queries, seed=1).items():
+        assert ends == pytest.approx(at_once[name], rel=1e-12)
 
 
 def test_fewer_than_two_identities_have_none() -> None:
@@ -129,7 +141,7 @@ def test_rates_are_drawn_with_all_pairs_of_an_identity() -> None:
     same_P = identities_P2[:, 0] == identities_P2[:, 1]
     wrong_P = rng.random(2000) < 0.1 + 0.02 * identities_P2[:, 0]
     told = rate_intervals([wrong_P, ~wrong_P], same_P, identities_P2, seed=3)
-    weights_BK = module._draws(12, 3, module.PAIR_DRAWS)
+    (weights_BK,) = module._draws(12, 3, module.PAIR_DRAWS, module.PAIR_DRAWS)
     drawn = np.array([drawn_rates(wrong_P, same_P, identities_P2, weights) for weights in weights_BK])
     for kind in (0, 1):
         low, high = np.quantile(drawn[:, kind], (0.025, 0.975))
@@ -145,7 +157,7 @@ def test_rates_of_very_many_identities_are_drawn_by_groups_of_them() -> None:
     same_P = identities_P2[:, 0] == identities_P2[:, 1]
     wrong_P = rng.random(20_000) < rng.random(count)[identities_P2[:, 0]]
     told = rate_intervals([wrong_P], same_P, identities_P2, seed=0)
-    weights_BK = module._draws(count, 1, module.PAIR_DRAWS)
+    (weights_BK,) = module._draws(count, 1, module.PAIR_DRAWS, module.PAIR_DRAWS)
     drawn = np.array([drawn_rates(wrong_P, same_P, identities_P2, weights) for weights in weights_BK])
     for kind in (0, 1):
         ((low, high),) = told[kind]

@@ -14,6 +14,7 @@ from reid_tui.data.dataset import Dataset, ImageSet
 from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.training import scoring
 from reid_tui.training.checkpoint import manifests, read_manifest
 from reid_tui.training.scoring import ROOM, ranks_on
 from tests.training.rig import Rig
@@ -134,6 +135,19 @@ def test_queries_have_their_gallery_in_the_sample_and_distractors_are_no_points(
     shown = rig.told(ev.EmbeddingsReady)[-1]
     assert len(shown.points) == len(shown.identities) == 23
     assert shown.identities.min() == 0
+
+
+@pytest.mark.parametrize("roles", [False, True])
+def test_of_very_many_images_the_sample_is_shown_at_the_end(
+    divided: Dataset, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, roles: bool
+) -> None:
+    monkeypatch.setattr(scoring, "MOST_POINTS", 25)
+    dataset = with_roles(divided) if roles else divided
+    rig = Rig(dataclasses.replace(config, steps=1, eval_images=20), dataset, tmp_path)
+    assert isinstance(rig.run(), ev.Finished)
+    sampled, whole = rig.told(ev.EmbeddingsReady)
+    assert rig.told(ev.Evaluated)[-1].images == 30
+    assert sampled.identities.tolist() == whole.identities.tolist() if not roles else len(whole.points) == 18
 
 
 def test_queries_that_all_lack_a_match_end_no_run(divided: Dataset, config: RunConfig, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from textual.theme import BUILTIN_THEMES
@@ -202,6 +203,19 @@ async def test_legend_click_highlights_and_again_ends_it() -> None:
         await rig.until(lambda: rig.main.controls.highlight == 2)
         await rig.pilot.click(Legend, offset=(2, 2))
         await rig.until(lambda: rig.main.controls.highlight is None)
+
+
+async def test_of_many_identities_those_on_the_map_are_listed_and_highlighted_in_turn() -> None:
+    async with dashboard() as rig:
+        await rig.until(lambda: "0 T-shirt/top" in rig.text)
+        points, shown = np.zeros((4, 2), np.float32), np.array([7, 3, 7, 9])
+        rig.script.emit(ev.EmbeddingsReady(step=5, split="test", path="", points=points, identities=shown))
+        await rig.until(lambda: "4 images" in rig.text and "T-shirt/top" not in rig.text)
+        for wanted in (3, 7, 9, None):
+            await rig.press("]")
+            await rig.until(lambda wanted=wanted: rig.main.controls.highlight == wanted)
+        await rig.pilot.click(Legend, offset=(2, 1))
+        await rig.until(lambda: rig.main.controls.highlight == 7)
 
 
 async def test_click_focuses_a_panel_and_the_footer_acts() -> None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from reid_tui.view.grid import Grid, Look
-from reid_tui.view.palette import IDENTITY_COLORS, ChartStyle, identity_letter, legend_entries, sgr_codes
+from reid_tui.view.palette import IDENTITY_COLORS, ChartStyle, identity_letter, sgr_codes
 from reid_tui.view.text import amount, count, duration, fit, fixed, likely, plain, rate, short_count, signed
-from tests.view.samples import NAMES, stripped
+from tests.view.samples import stripped
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,8 @@ def test_codes_of_each_mode() -> None:
     assert (sgr_codes(ink, "none"), sgr_codes(ChartStyle().ink("same"), "none")) == ("2", "")
 
 
-def test_letters_and_legend() -> None:
+def test_letters() -> None:
     assert [identity_letter(index) for index in (0, 9, 10, 35, 36, 61, 62)] == ["0", "9", "a", "z", "A", "Z", "0"]
-    entries = legend_entries(NAMES, 12)
-    assert entries[3] == ("3", IDENTITY_COLORS[3], "Dress")
-    assert entries[11] == ("b", IDENTITY_COLORS[1], "")
-    name = legend_entries(["\x1b[31m\n" + "x" * 300], 1)[0][2]
-    assert "\x1b" not in name
-    assert len(name) == 40
 
 
 def test_wide_and_combining_characters_keep_the_width() -> None:

@@ -20,6 +20,7 @@ from reid_tui.tui.widgets.loss import LossPanel
 from reid_tui.tui.widgets.map import MapPanel
 from reid_tui.tui.widgets.numbers import NumbersPanel
 from reid_tui.tui.widgets.panel import Panel
+from reid_tui.view.run_state import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from reid_tui.tui.thrift import Thrift
     from reid_tui.tui.widgets.legend import Legend
     from reid_tui.view.palette import ChartStyle
-    from reid_tui.view.run_state import RunState
 
 
 class MainScreen(Screen[None]):
@@ -55,7 +55,7 @@ class MainScreen(Screen[None]):
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
         self._changed = changed
-        self._identities = 0
+        self._told = RunState()
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -74,7 +74,7 @@ class MainScreen(Screen[None]):
             thrift: what that may cost.
             deaf: nobody takes commands here.
         """
-        self._identities = len(state.identity_names)
+        self._told = state
         frame = Frame(style, state, self.controls, self.area.arrangement.tabs, deaf, thrift.rows, thrift.slower)
         self.footer.update(frame)
         self.header.update(frame, now)
@@ -127,11 +127,12 @@ class MainScreen(Screen[None]):
             self.set_focus(None)
 
     def action_highlight(self, by: int) -> None:
-        """One class after the other; between the last and the first none."""
-        places = self._identities + 1
-        now = 0 if self.controls.highlight is None else self.controls.highlight + 1
-        place = (now + by) % places
-        self._control(replace(self.controls, highlight=place - 1 if place else None))
+        """One class of the map after the other; between the last and the first none."""
+        classes, now = self._told.classes, self.controls.highlight
+        turn = [label for label in (*classes, now) if label is not None]  # the one that was may have left the map
+        order = [None, *sorted(set(turn))]
+        place = order[(order.index(now) + by) % len(order)]
+        self._control(replace(self.controls, highlight=place))
 
     def action_log_axis(self) -> None:
         """Logarithmic loss, or linear."""

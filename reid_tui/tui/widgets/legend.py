@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.message import Message
 
+from reid_tui.text import printable
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.grid import Grid, Look
-from reid_tui.view.palette import legend_entries
+from reid_tui.view.palette import identity_letter
 from reid_tui.view.text import fit
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ MOST_CELLS = 18
 
 
 class Legend(Canvas):
-    """One class a row; where there are more than rows, those around the highlighted one."""
+    """One class of the map a row; where there are more than rows, those around the highlighted one."""
 
     class Chosen(Message):
         """A class was clicked."""
@@ -34,34 +37,35 @@ class Legend(Canvas):
 
     def __init__(self) -> None:
         super().__init__(classes="legend")
-        self._first = 0
-        self._names: Sequence[str] = ()
+        self._shown: Sequence[int] = ()
 
     @staticmethod
-    def wanted(names: Sequence[str]) -> int:
+    @lru_cache(maxsize=1)
+    def wanted(names: tuple[str, ...]) -> int:
         """Cells across for these names, 0 for none."""
         return min(max(map(cell_len, names)) + 3, MOST_CELLS) if names else 0
 
     def update(self, frame: Frame) -> None:
         """Draw the rows that fit."""
-        self._names = frame.state.identity_names
+        names, classes = frame.state.identity_names, frame.state.classes
         width, height = self.size
         if not width or not height:
             return
         highlight = frame.controls.highlight
-        entries = legend_entries(self._names, len(self._names), frame.style)
-        centred = (highlight or 0) - height // 2
-        self._first = max(0, min(centred, len(entries) - height))
+        centred = bisect_left(classes, highlight or 0) - height // 2
+        first = max(0, min(centred, len(classes) - height))
+        self._shown = classes[first : first + height]
         grid = Grid(width, height, frame.style)
-        for row, (letter, _, name) in enumerate(entries[self._first : self._first + height]):
-            index = self._first + row
-            grid.text(1, row, letter, Look(frame.style.identity(index), bold=True, reverse=index == highlight))
+        for row, index in enumerate(self._shown):
+            name = names[index] if index < len(names) else ""
+            grid.text(
+                1, row, identity_letter(index), Look(frame.style.identity(index), bold=True, reverse=index == highlight)
+            )
             quiet = highlight is not None and index != highlight
-            grid.text(3, row, fit(name, width - 3), grid.inked("muted" if quiet else "foreground"))
+            grid.text(3, row, fit(printable(name, 40), width - 3), grid.inked("muted" if quiet else "foreground"))
         self.show(grid.lines())
 
     def on_click(self, event: events.Click) -> None:
         """Highlight the class in this row."""
-        index = self._first + event.y
-        if index < len(self._names):
-            self.post_message(self.Chosen(index))
+        if event.y < len(self._shown):
+            self.post_message(self.Chosen(self._shown[event.y]))
