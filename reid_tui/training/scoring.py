@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reid_tui.evaluation.labels import Labels
     from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.events import FloatArray, IntArray
+    from reid_tui.training.together.group import Group
 
 EVALUATION_SEED: Final = 0
 """The same images and pairs in every run, whatever its seed: scores of two runs compare."""
@@ -111,13 +112,14 @@ def all_places(labels: Labels) -> IntArray:
 class Scorer:
     """Scores a network on the test images, and on those of a validation. Keeps nothing of the training but the axes."""
 
-    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device) -> None:
+    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device, group: Group | None = None) -> None:
         """Fix the samples. Each of the other splits costs at most half of what the main one does.
 
         Args:
             dataset: its test and validation images are scored.
             config: of the run.
             device: where the network is.
+            group: the processes that embed the images together.
         """
         main = "unseen" if dataset.unseen else "test"
         others = {"validation": dataset.validation, "seen": dataset.seen}
@@ -128,6 +130,7 @@ class Scorer:
         self.choosing = chooses(split.name for split in (*self._others, self._main))
         """The split whose mAP says which checkpoint is the best."""
         self._device = device
+        self._group = group
         self._dim = config.embedding_dim
         self._projection = Projection(config.embedding_dim)
 
@@ -205,11 +208,7 @@ class Scorer:
         intervals: bool = False,
         go_on: Callable[[], None] = lambda: None,
     ) -> _Measured | None:
-        def prepare(part: Tensor) -> Tensor:
-            go_on()
-            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
-
-        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare).cpu()
+        embeddings_ND = self._embedded(network, split, index, go_on)
         if not embeddings_ND.abs().max() < FARTHEST:  # false for NaN too
             return None
         labels = split.images.labels.of(index)
@@ -223,6 +222,30 @@ class Scorer:
             go_on=go_on,
         )
         return _Measured(embeddings_ND, labels, evaluation)
+
+    def _embedded(self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None]) -> Tensor:
+        """(n, D) on the CPU."""
+        if self._group is None:
+            return self._embed(network, split, index, go_on)
+        from reid_tui.training.together.embedding import embed_together
+
+        number = [*self._others, self._main].index(split)
+        return embed_together(
+            self._group, number, index, lambda part: self._embed(network, split, part), self._dim, go_on
+        )
+
+    def embed(self, network: nn.Module, number: int, index: IntArray) -> Tensor:
+        """(n, D) on the CPU: images of a split by its number, for another process."""
+        return self._embed(network, [*self._others, self._main][number], index)
+
+    def _embed(
+        self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None] = lambda: None
+    ) -> Tensor:
+        def prepare(part: Tensor) -> Tensor:
+            go_on()
+            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
+
+        return embed(network, torch.from_numpy(index), prepare=prepare).cpu()
 
     def _picture(self, measured: _Measured) -> Picture:
         shown = measured.labels.identities_N >= 0
