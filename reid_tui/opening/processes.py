@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 COMMAND: Final = (sys.executable, "-m", "reid_tui", "train")
 MEETING_LASTS: Final = timedelta(hours=1)
 """That processes wait for one that still reads its data."""
-LEAVING_S: Final = 10.0
-"""That a process may take to end when it is let go."""
+LEAVING_S: Final = 3.0
+"""That a process may take to end when it is let go; it has nothing to save."""
 TELLING_S: Final = 2.0
 """That the system may take to say which process was killed."""
 RUN, REFUSED, GO = "run", "refused", "go"
@@ -50,6 +50,7 @@ class Processes:
         self.rank = rank
         self._children = children
         self._folder = folder
+        self._met = False
 
     @classmethod
     def start(cls, options: RunOptions) -> Processes | None:
@@ -103,6 +104,7 @@ class Processes:
             time.sleep(0.02)
         store.set(GO, "")
         group = Group(self.rank, store, opening.device, self.fate)
+        self._met = True
         loading.resources.callback(group.close)
         return group
 
@@ -122,7 +124,7 @@ class Processes:
 
     def close(self) -> None:
         """Wait for what was started here; end what does not end by itself."""
-        deadline = time.monotonic() + LEAVING_S
+        deadline = time.monotonic() + (LEAVING_S if self._met else 0)
         for child in self._children.values():
             if child.stdin is not None:
                 child.stdin.close()

@@ -21,12 +21,12 @@ from reid_tui.learning.networks import build_network
 from reid_tui.training import learner as learners
 from reid_tui.training.learner import Learner
 from reid_tui.training.scoring import Scorer
-from reid_tui.training.steps.parts import StepResult
 from reid_tui.training.together.follower import Follower
 from reid_tui.training.together.group import Group
 from tests.conftest import IDENTITIES, tiny_dataset
 
 CPU = torch.device("cpu")
+LONGEST_S = 400.0
 
 
 class Double(nn.Module):
@@ -40,8 +40,11 @@ def built_double(wanted: NetworkOptions, channels: int, height: int, width: int,
     return nn.Sequential(Double(), build_network(wanted, channels, height, width, seed)).double()
 
 
-def taught(asked: dict[str, Any], steps: int, group: Group | None = None) -> tuple[Learner, list[StepResult]]:
-    """A learner after so many steps; margin and learning rate are turned halfway."""
+def taught(asked: dict[str, Any], steps: int, group: Group | None = None) -> dict[str, Tensor]:
+    """What rank 0 has after so many steps, and where its network puts the test images.
+
+    Halfway margin and learning rate are turned, and all goes back to what it was after a quarter.
+    """
     asked = dict(asked)
     learners.build_network = built_double if asked.pop("double", False) else build_network  # type: ignore[attr-defined]
     config = resolve(RunOptions(**{"batch_size": 16, "seed": 3, **asked}), "fashion-mnist", IDENTITIES)
@@ -50,14 +53,19 @@ def taught(asked: dict[str, Any], steps: int, group: Group | None = None) -> tup
     learner = Learner(config, dataset.train, CPU, group=group)
     if group is not None and not group.leads:
         Follower(group, config, learner, Scorer(dataset, config, CPU, group)).run()
-        return learner, []
-    results = []
+        return {}
+    earlier = learner.tensors()
     for step in range(steps):
+        if step == steps // 4:
+            earlier = {name: value.clone() for name, value in learner.tensors().items()}
         if step == steps // 2:
             learner.margin, learner.lr = 1.4, 5e-4
-        epoch, index = divmod(step, -(-120 // config.batch_size))
-        results.append(learner.step(learner.draw(epoch)[index * config.batch_size :][: config.batch_size], step))
-    return learner, results
+            learner.restore(earlier)
+        epoch, index = divmod(step, -(-len(learner.identities_N) // config.batch_size))
+        learner.step(learner.draw(epoch)[index * config.batch_size :][: config.batch_size], step)
+    picture = Scorer(dataset, config, CPU, group).snapshot(learner.scored, learner.margin)
+    assert picture is not None
+    return {**learner.tensors(), "points": torch.from_numpy(picture.points.copy())}
 
 
 def in_processes(folder: Path, size: int, cases: list[dict[str, Any]], steps: int) -> list[dict[str, Tensor]]:
@@ -69,7 +77,7 @@ def in_processes(folder: Path, size: int, cases: list[dict[str, Any]], steps: in
         subprocess.Popen((*command, str(number), str(size), str(folder), str(steps), json.dumps(cases)), env=environ)
         for number in range(size)
     ]
-    assert [rank.wait(120) for rank in ranks] == [0] * size
+    assert [rank.wait(LONGEST_S) for rank in ranks] == [0] * size
     return [load_file(folder / f"{number}.safetensors") for number in range(len(cases))]
 
 
@@ -78,9 +86,9 @@ def main() -> None:
     for index, asked in enumerate(json.loads(cases)):
         rank = Rank(int(number), int(size), int(number), int(size), f"{folder}/meeting-{index}")
         group = Group(rank, dist.FileStore(rank.meeting, rank.world_size), CPU)
-        learner, _ = taught(asked, int(steps), group)
+        tensors = taught(asked, int(steps), group)
         if group.leads:
-            save_file(learner.tensors(), Path(folder) / f"{index}.safetensors")
+            save_file(tensors, Path(folder) / f"{index}.safetensors")
         group.close()
 
 
