@@ -38,6 +38,8 @@ class Part:
     ended_in_time: bool = False
     events: list[ev.AnyEvent] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """Temporary folders."""
 
     def last(self, kind: type[ev.AnyEvent]) -> ev.AnyEvent:
         return next(event for event in reversed(self.events) if isinstance(event, kind))
@@ -54,7 +56,7 @@ class Run:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(runs.parent)},
             text=True,
         )
         self.skip = before
@@ -89,7 +91,8 @@ class Run:
             return Part()
         left = ENDS_S - (time.monotonic() - began)
         gone = all(ends_within(pid, left) for pid in self.others)
-        return Part(self.process.returncode, said, gone, self.new(), listening or [])
+        found = [path.name for path in self.runs.parent.glob("reid-tui-*")]
+        return Part(self.process.returncode, said, gone, self.new(), listening or [], found)
 
 
 def children(pid: int) -> list[int]:
@@ -177,7 +180,8 @@ PARTS: list[Callable[[Path], Part]] = [steered, killed, killed_in_a_pause, termi
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Part]:
     """One run in parts, each ended in another way."""
-    runs = tmp_path_factory.mktemp("runs")
+    runs = tmp_path_factory.mktemp("several") / "runs"
+    runs.mkdir()
     return {part.__name__: part(runs) for part in PARTS}
 
 
@@ -190,7 +194,9 @@ def test_each_part_goes_on_where_the_last_ended(parts: dict[str, Part]) -> None:
 
 
 def test_all_processes_end_in_time(parts: dict[str, Part]) -> None:
+    """And leave nothing behind."""
     assert {name: part.ended_in_time for name, part in parts.items()} == dict.fromkeys(parts, True)
+    assert {name: part.left for name, part in parts.items()} == {name: [] for name in parts}
 
 
 def test_a_margin_turned_through_the_socket_holds(parts: dict[str, Part]) -> None:

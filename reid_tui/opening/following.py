@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import FAILURE, OK, CheckpointError, DataError, LostProcessError, ReidTuiError
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 20.0
 """That rank 0 may take to end the run after a signal came here."""
 
+TIDYING_S: Final = 1.0
+"""That a process waits, where one is lost, to find out whether it is rank 0."""
+
 
 def follow(rank: Rank, data_dir: str | None) -> int:
     """Train with rank 0 until it lets go.
@@ -40,9 +45,19 @@ def follow(rank: Rank, data_dir: str | None) -> int:
     Raises:
         ReidTuiError: somebody is gone, or the data is not what rank 0 has.
     """
-    signals = _Signals()
+    signals, left_alone = _Signals(), threading.Event()
     if rank.meeting:
-        threading.Thread(target=_end_with_rank_0, daemon=True).start()
+        threading.Thread(target=_end_with_rank_0, args=(Path(rank.meeting).parent, left_alone), daemon=True).start()
+    try:
+        _follow(rank, data_dir, signals)
+    except LostProcessError:
+        if rank.meeting:
+            left_alone.wait(TIDYING_S)
+        raise
+    return EXIT_CODES[signals.name] if signals.name else OK
+
+
+def _follow(rank: Rank, data_dir: str | None, signals: _Signals) -> None:
     share_cores(rank)
     store = meeting(rank)
     told = json.loads(store.get(RUN))
@@ -56,7 +71,6 @@ def follow(rank: Rank, data_dir: str | None) -> int:
     store.set(ready(rank.number), "")
     store.wait([GO])
     _train(_joined(rank, store, device, signals), config, dataset, device)
-    return EXIT_CODES[signals.name] if signals.name else OK
 
 
 def _same_data(config: RunConfig, data_dir: str | None, fingerprint: str) -> Dataset:
@@ -117,9 +131,11 @@ class _Signals:
         os._exit(EXIT_CODES[first.name])
 
 
-def _end_with_rank_0() -> None:
-    """Standard input ends with rank 0, whatever has become of it."""
+def _end_with_rank_0(folder: Path, left_alone: threading.Event) -> None:
+    """Standard input ends with rank 0, whatever has become of it; nobody else is left to remove the folder."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
+    left_alone.set()
     threading.Event().wait(PATIENCE_S / 4)  # it may have let go of us, and we are about to end
     os._exit(FAILURE)

@@ -238,6 +238,8 @@ class Group:
 
 def _first_words(error: BaseException) -> str:
     """What the library said, without the place in its source."""
+    if "imed out" in str(error):
+        return f"it has not answered for {LATEST.total_seconds():.0f} s"
     return str(error).partition("] ")[2].partition(". ")[0] or str(error).partition("\n")[0]
 
 
