@@ -15,7 +15,8 @@ from tests.training.together.ranks import in_processes, taught
 STEPS = 50
 DOUBLE: list[dict[str, Any]] = [
     {"double": True},
-    {"double": True, "model": "bn", "loss": "arcface", "pairs": "batch", "augment": "reid", "average_weights": 0.9},
+    {"double": True, "model": "bn", "pairs": "batch", "augment": "reid", "average_weights": 0.9},
+    {"double": True, "loss": "arcface", "pairs": "batch", "normalize": True},
     {"double": True, "loss": "triplet", "miner": "semihard", "pairs": "batch", "batch_size": 7},
 ]
 SINGLE: dict[str, Any] = {"optimizer": "sgd"}
