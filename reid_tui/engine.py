@@ -19,6 +19,7 @@ from reid_tui.errors import CheckpointError, ReidTuiError, RunError, UsageError,
 from reid_tui.opening.home import Home
 from reid_tui.opening.loading import Loading, NothingLeft, StopLoading
 from reid_tui.opening.new import new
+from reid_tui.opening.processes import Processes
 from reid_tui.opening.record import begin_record, messages_kept
 from reid_tui.opening.repeated import repeated
 from reid_tui.opening.requeued import requeued
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reid_tui.opening.opening import Opening
     from reid_tui.runs.replay import Replay
     from reid_tui.training.channels import CommandBox
+    from reid_tui.training.together.group import Group
     from reid_tui.training.trainer import Trainer
 
 LOGGER = logging.getLogger("reid_tui")
@@ -70,11 +72,16 @@ def _run(
 ) -> AnyEvent:
     """Open, build, listen, train, end."""
     try:
+        processes = Processes.start(options)
+        if processes is not None:
+            loading.resources.callback(processes.close)
         opening = _open(options, again, loading)
         loading.resources.enter_context(messages_kept(opening.run.log))
         listen = partial(_listen, opening, recorder, loading.inbox, loading.resources)
+        group = None if processes is None else processes.join(opening, loading)
+        home = Home(opening, recorder, listen)
         with loading.timed("network"):
-            trainer = _begin(opening, Home(opening, recorder, listen), recorder, loading.inbox, steerable=steerable)
+            trainer = _begin(opening, home, recorder, loading.inbox, group, steerable=steerable)
         listen()
         LOGGER.info(loading.parts)
         return _train(trainer, opening, recorder)
@@ -92,10 +99,12 @@ def _open(options: RunOptions, again: Replay | None, loading: Loading) -> Openin
     return new(options, loading) if options.resume is None else resumed(options, loading)
 
 
-def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, *, steerable: bool) -> Trainer:
+def _begin(
+    opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, group: Group | None, *, steerable: bool
+) -> Trainer:
     """Build the trainer, write down what it begins with, and tell what must be told of it."""
     try:
-        trainer = _build(opening, home, recorder, inbox, steerable=steerable)
+        trainer = _build(opening, home, recorder, inbox, group, steerable=steerable)
     except Exception as error:
         if opening.tells_refusal and not isinstance(error, UsageError):  # settings that cannot be begin no run
             begin_record(opening, recorder)
@@ -114,15 +123,20 @@ def _begin(opening: Opening, home: Home, recorder: Recorder, inbox: CommandBox, 
     return trainer
 
 
-def _build(opening: Opening, home: Home, emit: Listener, inbox: CommandBox, *, steerable: bool) -> Trainer:
+def _build(
+    opening: Opening, home: Home, emit: Listener, inbox: CommandBox, group: Group | None, *, steerable: bool
+) -> Trainer:
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
     from reid_tui.training.scoring import Scorer
     from reid_tui.training.trainer import Trainer
 
     config, dataset, run = opening.config, opening.dataset, opening.run
-    learner = Learner(config, dataset.train, opening.device, opening.start, restored=opening.checkpoint is not None)
-    scorer = Scorer(dataset, config, opening.device)
+    restored = opening.checkpoint is not None
+    learner = Learner(config, dataset.train, opening.device, opening.start, restored=restored, group=group)
+    scorer = Scorer(dataset, config, opening.device, group)
+    if group is not None:
+        group.lead(inbox)
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
     told = _aware_of_others(emit)
     trainer = Trainer(config, dataset, learner, scorer, keeper, told, inbox, steerable=steerable, script=opening.script)

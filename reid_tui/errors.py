@@ -23,6 +23,10 @@ class UsageError(ReidTuiError):
     exit_code = USAGE
 
 
+class LostProcessError(ReidTuiError):
+    """Another process of the same run is gone."""
+
+
 class DataError(UsageError):
     """A data set is missing, unknown or damaged."""
 

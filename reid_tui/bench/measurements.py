@@ -52,6 +52,10 @@ U = TypeVar("U")
 PLAIN_TARGET: Final = 1.7
 DASHBOARD_TARGET: Final = 0.97
 LATENCY_TARGET_MS: Final = 100.0
+DISTRIBUTED_TARGET: Final = 0.85
+PROCESSES: Final = 2
+EQUAL_STEPS: Final = 5
+"""After them what Adam makes of rounding is no rounding any more."""
 PRESSES: Final = 60
 PRESS_GAPS_S: Final = (0.2, 0.7)
 LATENCY_EPOCHS: Final = "20"
@@ -111,6 +115,33 @@ def measure_dashboard(setup: Setup) -> Iterator[Result]:
         target="bitwise equal",
         met=whole > 0 and all(len(other) == whole for other in sequences) and min(equal) == whole,
         note=f"of {whole} logged in the first run",
+    )
+
+
+def measure_distributed(setup: Setup) -> Iterator[Result]:
+    """Processes with a thread each over one process with as many threads, the same batch, in pairs a second."""
+    size = str(PROCESSES)
+    several, one = _in_turn(
+        setup,
+        "distributed",
+        lambda name: run_headless(setup, name, "--device", "cpu", "--nproc", size, threads=1),
+        lambda name: run_headless(setup, name, "--device", "cpu", threads=PROCESSES),
+    )
+    a = Side(f"{size} processes x 1 thread", tuple(pairs_per_s(events, WARM_UP_STEPS) for events in several))
+    b = Side(f"1 process x {size} threads", tuple(pairs_per_s(events, WARM_UP_STEPS) for events in one))
+    apart = max(
+        abs(x / y - 1) for (_, x), (_, y) in zip(losses(several[0])[:EQUAL_STEPS], losses(one[0]), strict=False)
+    )
+    yield Result(
+        name="distributed",
+        what=f"{size} processes over one",
+        unit="pairs/s",
+        a=a,
+        b=b,
+        target=f">= {DISTRIBUTED_TARGET:g}",
+        met=_median_ratio(a, b) >= DISTRIBUTED_TARGET,
+        device=device_of(several[0]),
+        note=f"the first {EQUAL_STEPS} losses are within {apart:.1g} of each other",
     )
 
 
@@ -184,6 +215,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "precision": measure_precision,
     "fast": measure_fast,
     "dashboard": measure_dashboard,
+    "distributed": measure_distributed,
     "scores": measure_scores,
     "latency": measure_latency,
     "screen": measure_cost,

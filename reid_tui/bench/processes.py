@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -58,8 +59,10 @@ class Setup:
         return (*self.data_options, "--steps", str(self.steps), "--runs-dir", str(runs_dir))
 
 
-def run(command: Sequence[str], timeout_s: float, *, keep_output: bool = True) -> tuple[str, str]:
-    """Run a command without a terminal.
+def run(
+    command: Sequence[str], timeout_s: float, *, keep_output: bool = True, threads: int | None = None
+) -> tuple[str, str]:
+    """Run a command without a terminal, where asked with so many threads of OpenMP.
 
     Returns:
         Its stdout (empty where it is not kept) and stderr.
@@ -70,6 +73,7 @@ def run(command: Sequence[str], timeout_s: float, *, keep_output: bool = True) -
     try:
         done = subprocess.run(
             command,
+            env=os.environ if threads is None else {**os.environ, "OMP_NUM_THREADS": str(threads)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -99,24 +103,30 @@ def run_plain(setup: Setup) -> dict[str, Any]:
     return answer
 
 
-def run_headless(setup: Setup, name: str, *options: str) -> list[AnyEvent]:
+def run_headless(setup: Setup, name: str, *options: str, threads: int | None = None) -> list[AnyEvent]:
     """Train for so many steps without a screen, events going to stdout as they would to a program.
 
     Raises:
         ReidTuiError: it failed, or left no log.
     """
-    return run_preset(setup, name, "--steps", str(setup.steps), *options)
+    return run_preset(setup, name, "--steps", str(setup.steps), *options, threads=threads)
 
 
-def run_preset(setup: Setup, name: str, *options: str) -> list[AnyEvent]:
+def run_preset(setup: Setup, name: str, *options: str, threads: int | None = None) -> list[AnyEvent]:
     """Train as `run_headless`, for as long as the options say.
+
+    Args:
+        setup: of the measurement.
+        name: of the folder for the run.
+        options: of the run.
+        threads: of each of its processes; None where it decides itself.
 
     Raises:
         ReidTuiError: it failed, or left no log.
     """
     runs_dir = setup.folder / name
     command = (*REID_TUI, "train", "--json", *setup.data_options, *options, "--runs-dir", str(runs_dir))
-    run(command, setup.timeout_s, keep_output=False)
+    run(command, setup.timeout_s, keep_output=False, threads=threads)
     return events_of(runs_dir)
 
 

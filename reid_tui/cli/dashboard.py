@@ -10,6 +10,7 @@ from reid_tui.cli import learning_options as learn
 from reid_tui.cli import options as opt
 from reid_tui.cli.debug import DEBUG
 from reid_tui.config import RunOptions, ScreenOptions, check_one_beginning
+from reid_tui.config.ranks import check_together, rank_of
 from reid_tui.errors import UsageError
 from reid_tui.signals import let_go
 from reid_tui.tui.terminal.look import check_terminal, decide_fps
@@ -57,6 +58,7 @@ def dashboard(
     device: opt.Device = "auto",
     precision: opt.Precision = None,
     compile: opt.Compile = None,  # noqa: A002  typer names the option after it
+    nproc: opt.Nproc = None,
     seed: opt.Seed = None,
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
@@ -87,6 +89,7 @@ def dashboard(
         return 0
     asked, screen = opt.picked(context, RunOptions), screen_options(context)
     check_one_beginning(asked)
+    check_one_screen(asked)
     from reid_tui.launch import Tether, tethered
 
     check_terminal(os.environ)
@@ -97,6 +100,18 @@ def dashboard(
         return run_dashboard(asked, screen, tether)
 
     return tethered(show)
+
+
+def check_one_screen(options: RunOptions) -> None:
+    """Refuse several processes that cannot share a step, or would each open a screen.
+
+    Raises:
+        UsageError: they would.
+    """
+    rank = rank_of(os.environ)
+    if rank is not None:
+        raise UsageError("torchrun starts 'reid-tui train', to be watched by 'attach'; the dashboard takes --nproc N")
+    check_together(options, rank)
 
 
 def screen_options(context: typer.Context) -> ScreenOptions:

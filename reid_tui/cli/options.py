@@ -212,6 +212,10 @@ Compile = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Nproc = Annotated[
+    int | None,
+    number("nproc", "N", "Processes on this machine that share each step; on CUDA a GPU each. [1]", TRAINING),
+]
 Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TRAINING)]
 EvalEvery = Annotated[
     float | None, number("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]", TRAINING)

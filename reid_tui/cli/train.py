@@ -1,5 +1,6 @@
 """`reid-tui train`: without a screen."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -8,6 +9,7 @@ import typer
 from reid_tui.cli import learning_options as learn
 from reid_tui.cli import options as opt
 from reid_tui.config import RunOptions, check_one_beginning
+from reid_tui.config.ranks import check_together, rank_of
 
 ProgressKind = Literal["auto", "bar", "plain", "none"]
 
@@ -45,6 +47,7 @@ def train(
     device: opt.Device = "auto",
     precision: opt.Precision = None,
     compile: opt.Compile = None,  # noqa: A002  typer names the option after it
+    nproc: opt.Nproc = None,
     seed: opt.Seed = None,
     eval_every: opt.EvalEvery = None,
     name: opt.Name = None,
@@ -62,6 +65,12 @@ def train(
     """Train without a screen."""
     options = opt.picked(context, RunOptions)
     check_one_beginning(options, replay)
+    rank = rank_of(os.environ)
+    check_together(options, rank, replays=replay is not None)
+    if rank is not None and not rank.leads:
+        from reid_tui.opening.following import follow
+
+        return follow(rank, data_dir)
     from reid_tui import headless
     from reid_tui.opening.place import check_place
     from reid_tui.runs.directory import locate_run

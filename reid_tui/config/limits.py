@@ -56,6 +56,7 @@ LIMITS: Final[dict[str, Limit]] = {
     "eval_every": Limit(0, 100_000, above=True),
     "weight_decay": Limit(0, 1),
     "average_weights": Limit(0, 0.99999),
+    "nproc": Limit(1, 256, whole=True),
     "fps": Limit(1, 60, whole=True),
     "image_side": Limit(8, 1024, whole=True),
     "pairs_shown": Limit(0, 64, whole=True),

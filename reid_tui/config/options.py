@@ -67,6 +67,8 @@ class RunOptions(DataOptions):
     resume_or_start: str | None = None
     at: int | None = None
     """Step of the checkpoint to resume from; None for the newest good one."""
+    nproc: int | None = None
+    """Processes on this machine that train together."""
     eval_every: float | None = None
 
     def given(self) -> dict[str, Any]:

@@ -62,13 +62,25 @@ class Augmentation:
             raise ValueError(f"no kinds of augmentation: {sorted(unknown)}")
         self.kinds = frozenset(kinds)
 
-    def augment(self, batch_NCHW: Tensor, *, seed: int, step: int) -> Tensor:
-        """Change every image of a batch, without waiting for the device.
+    def augment(
+        self,
+        batch_NCHW: Tensor,
+        *,
+        seed: int,
+        step: int,
+        rows: slice = slice(None),
+        batch: int | None = None,
+        mean_C11: Tensor | None = None,
+    ) -> Tensor:
+        """Change every image of a batch, or of a part of it, without waiting for the device.
 
         Args:
             batch_NCHW: float32 in 0..1, with 1 or 3 channels.
             seed: of the run, 0 to 2**64 - 1.
             step: of the run, from 0.
+            rows: of the whole batch, which these images are.
+            batch: images in the whole batch.
+            mean_C11: its mean colour.
 
         Returns:
             As `batch_NCHW`, in the same memory order; the very tensor where nothing is to be done.
@@ -76,8 +88,8 @@ class Augmentation:
         if not self.kinds:
             return batch_NCHW
         images, _, height, width = batch_NCHW.shape
-        plan = torch.from_numpy(self.plan(images, height, width, seed=seed, step=step))
-        return self.apply(batch_NCHW, plan.to(batch_NCHW.device, non_blocking=True))
+        plan = torch.from_numpy(self.plan(batch or images, height, width, seed=seed, step=step)[rows])
+        return self.apply(batch_NCHW, plan.to(batch_NCHW.device, non_blocking=True), mean_C11)
 
     def plan(self, images: int, height: int, width: int, *, seed: int, step: int) -> NDArray[np.float32]:
         """What is done to each image of a step's batch, drawn on the host.
@@ -122,12 +134,13 @@ class Augmentation:
         return (*to_x, *to_y)
 
     @torch.no_grad()
-    def apply(self, batch_NCHW: Tensor, plan: Tensor) -> Tensor:
+    def apply(self, batch_NCHW: Tensor, plan: Tensor, mean_C11: Tensor | None = None) -> Tensor:
         """Do what was planned, on the device of both.
 
         Args:
             batch_NCHW: as for `augment`.
             plan: (N, 13) float32, as `plan` gives it.
+            mean_C11: as for `augment`.
 
         Returns:
             As `augment`.
@@ -138,9 +151,14 @@ class Augmentation:
         if "jitter" in self.kinds:
             images = _jittered(images, plan[:, 6:9])
         if "erase" in self.kinds:
-            mean_C = batch_NCHW.mean(dim=(0, 2, 3), keepdim=True)
-            images = torch.where(_inside(plan[:, 9:13], images), mean_C, images)
+            mean_C11 = mean_colour(batch_NCHW) if mean_C11 is None else mean_C11
+            images = torch.where(_inside(plan[:, 9:13], images), mean_C11, images)
         return torch.clamp(images, 0, 1, out=torch.empty_like(batch_NCHW))
+
+
+def mean_colour(batch_NCHW: Tensor) -> Tensor:
+    """(1, C, 1, 1) of all images."""
+    return batch_NCHW.mean(dim=(0, 2, 3), keepdim=True)
 
 
 def _signed(chance_N: FloatArray) -> FloatArray:

@@ -35,7 +35,7 @@ REPLAY: Final = "replay"
 MOST_THREADS: Final = 1024
 _NAME: Final = re.compile(r"(?:\d{8}-\d{6}-)?([A-Za-z0-9][A-Za-z0-9._-]{0,56})")
 _ORIGIN_LIMIT: Final = 80
-_DECIDING: Final = ("device", "precision", "torch", "threads", "cpu")
+_DECIDING: Final = ("device", "precision", "torch", "threads", "cpu", "processes")
 """Fields of `RunStarted` that the bits of a result depend on."""
 
 

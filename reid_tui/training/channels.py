@@ -72,6 +72,7 @@ class CommandBox:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._failure: Exception | None = None
         self.told_to_stop = False
         """Whether a Stop was ever left here: long work that nobody waits for any more may be broken off."""
 
@@ -81,10 +82,19 @@ class CommandBox:
         if isinstance(command, Stop):
             self.told_to_stop = True
 
+    def fail(self, error: Exception) -> None:
+        """Have the trainer fail by an error that another thread has found, as soon as it looks for commands."""
+        self._failure = error
+        self._queue.put(Order(Stop()))  # wakes a trainer that waits
+
     def get_nowait(self) -> Order | None:
-        """The oldest command, or None."""
+        """The oldest command, or None.
+
+        Raises:
+            Exception: what was left by `fail`.
+        """
         try:
-            return self._queue.get_nowait()
+            return self._taken(self._queue.get_nowait())
         except queue.Empty:
             return None
 
@@ -92,8 +102,16 @@ class CommandBox:
         """Wait for the next command; None when `timeout_s` passed without one.
 
         In the main thread signals are still handled while waiting.
+
+        Raises:
+            Exception: what was left by `fail`.
         """
         try:
-            return self._queue.get(timeout=timeout_s)
+            return self._taken(self._queue.get(timeout=timeout_s))
         except queue.Empty:
             return None
+
+    def _taken(self, order: Order) -> Order:
+        if self._failure is not None:
+            raise self._failure
+        return order

@@ -95,6 +95,8 @@ class RunStarted(Event):
     """That torch computes with on the CPU; 0 where it was not recorded."""
     cpu: str = ""
     """The instructions that torch uses there, such as AVX2."""
+    processes: int = 1
+    """That share each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

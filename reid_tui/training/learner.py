@@ -28,12 +28,13 @@ from reid_tui.training.steps import build_steps
 from reid_tui.training.steps.parts import Parts, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import ImageSet
+    from reid_tui.training.together.group import Group
 
 OBJECTIVE = "loss."
 """Beginning of the names of the loss's tensors in a checkpoint."""
@@ -50,6 +51,7 @@ class Learner:
         start: dict[str, Tensor] | None = None,
         *,
         restored: bool = False,
+        group: Group | None = None,
     ) -> None:
         """Build network, loss and optimiser on a device and put the images there, if they fit.
 
@@ -59,6 +61,7 @@ class Learner:
             device: where to compute.
             start: tensors of another run, from which the network begins.
             restored: whether all weights come from a checkpoint of the run anyway.
+            group: the processes that train together; rank 0 hands out what it begins with.
 
         Raises:
             UsageError: unknown model, images it cannot take, settings that do not go together, or weights that do not
@@ -106,9 +109,11 @@ class Learner:
             optimizer=self.optimizer,
             average=self.average,
             margin=self._margin,
+            group=group,
         )
         """What a step works with."""
         self._steps = build_steps(self.parts)
+        self._hand_out(self.tensors)
 
     @property
     def margin(self) -> float:
@@ -249,3 +254,10 @@ class Learner:
         if self.objective is not None:
             put_weights(self.objective, losses)
         self._steps.restored()
+        self._hand_out(lambda: tensors)
+
+    def _hand_out(self, tensors: Callable[[], dict[str, Tensor]]) -> None:
+        """Let the other processes, if there are some, go on from the same."""
+        group = self.parts.group
+        if group is not None and group.leads:
+            group.hand_out(tensors())

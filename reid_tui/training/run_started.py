@@ -63,4 +63,5 @@ def run_started(
         torch=str(torch.__version__),
         threads=torch.get_num_threads(),
         cpu=torch.backends.cpu.get_cpu_capability(),
+        processes=1 if (group := learner.parts.group) is None else group.rank.world_size,
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from reid_tui.evaluation.labels import Labels
     from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.events import FloatArray, IntArray
+    from reid_tui.training.together.group import Group
 
 EVALUATION_SEED: Final = 0
 """The same images and pairs in every run, whatever its seed: scores of two runs compare."""
@@ -121,13 +122,14 @@ def all_places(labels: Labels) -> IntArray:
 class Scorer:
     """Scores a network on the test images, and on those of a validation. Keeps nothing of the training but the axes."""
 
-    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device) -> None:
+    def __init__(self, dataset: Dataset, config: RunConfig, device: torch.device, group: Group | None = None) -> None:
         """Fix the samples. Each of the other splits costs at most half of what the main one does.
 
         Args:
             dataset: its test and validation images are scored.
             config: of the run.
             device: where the network is.
+            group: the processes that embed the images together.
         """
         main = "unseen" if dataset.unseen else "test"
         others = {"validation": dataset.validation, "seen": dataset.seen}
@@ -138,6 +140,7 @@ class Scorer:
         self.choosing = chooses(split.name for split in (*self._others, self._main))
         """The split whose mAP says which checkpoint is the best."""
         self._device = device
+        self._group = group
         self._dim = config.embedding_dim
         self._projection = Projection(config.embedding_dim)
 
@@ -218,13 +221,7 @@ class Scorer:
         intervals: bool = False,
         go_on: Callable[[], None] = lambda: None,
     ) -> _Measured | None:
-        def prepare(part: Tensor) -> Tensor:
-            go_on()
-            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
-
-        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
-        if not ranks_on(embeddings_ND.device):
-            embeddings_ND = embeddings_ND.cpu()
+        embeddings_ND = self._embedded(network, split, index, go_on)
         lowest, highest = torch.aminmax(embeddings_ND)
         if not (-lowest < FARTHEST and highest < FARTHEST):  # false for NaN too
             return None
@@ -239,6 +236,31 @@ class Scorer:
             go_on=go_on,
         )
         return _Measured(embeddings_ND, labels, evaluation)
+
+    def _embedded(self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None]) -> Tensor:
+        """(n, D) on the CPU, or where they were computed."""
+        if self._group is None:
+            return self._embed(network, split, index, go_on)
+        from reid_tui.training.together.embedding import embed_together
+
+        number = [*self._others, self._main].index(split)
+        return embed_together(
+            self._group, number, index, lambda part: self._embed(network, split, part).cpu(), self._dim, go_on
+        )
+
+    def embed(self, network: nn.Module, number: int, index: IntArray) -> Tensor:
+        """(n, D) on the CPU: images of a split by its number, for another process."""
+        return self._embed(network, [*self._others, self._main][number], index).cpu()
+
+    def _embed(
+        self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None] = lambda: None
+    ) -> Tensor:
+        def prepare(part: Tensor) -> Tensor:
+            go_on()
+            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
+
+        embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
+        return embeddings_ND if ranks_on(embeddings_ND.device) else embeddings_ND.cpu()
 
     def _picture(self, measured: _Measured, sample: IntArray | None = None) -> Picture:
         """Of all that was measured, or where that is too much of some of it."""

@@ -10,7 +10,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.errors import advice
+from reid_tui.errors import LostProcessError, advice
 from reid_tui.training import events as ev
 from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
@@ -190,6 +190,8 @@ class Trainer:
             return self._finish()
         except StopTraining as stop:
             return self._stop(stop.command)
+        except LostProcessError as error:
+            return self._lost(error)
         finally:
             self._emit.refusals.tell(all_of_them=True)
 
@@ -359,6 +361,14 @@ class Trainer:
         if command.save and not self._save_last("stopped", NEVER):
             return self._save_lost()
         event = ev.Stopped(step=self._step, reason=command.reason, saved=command.save)
+        self._emit(event)
+        return event
+
+    def _lost(self, error: LostProcessError) -> ev.Failed:
+        """Save what this process has, and say who is gone."""
+        saved = self._save_last("stopped", NEVER)
+        where = f"step {self._step} is saved, --resume goes on from it" if saved else "the last step is not saved"
+        event = ev.Failed(step=self._step, message=f"{error}; {where}", exit_code=error.exit_code)
         self._emit(event)
         return event
 

@@ -13,7 +13,7 @@ from reid_tui.text import printable
 from reid_tui.training.events import Evaluated, Failed, Finished, Lost, Stopped
 from reid_tui.training.splits import VALIDATION
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
-from reid_tui.view.wording import LONGEST, precision_short, scored_on
+from reid_tui.view.wording import LONGEST, device_text, precision_short, scored_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +54,8 @@ def summary_rows(state: RunState, run_dir: str = "", resume_command: str = "") -
     if state.started:
         start, data = state.started, state.started.dataset
         rows.append(("data", f"{data.name}, {count(data.train_images)} images ({data.source})"))
-        rows.append(
-            ("model", f"{start.model}, {count(start.parameters)} parameters, {start.device}, {precision_short(start)}")
-        )
+        computed = f"{device_text(start)}, {precision_short(start)}"
+        rows.append(("model", f"{start.model}, {count(start.parameters)} parameters, {computed}"))
     rows.append(("loss", _loss(state)))
     for scores in _newest_per_split(state):
         rows += _score_rows(scores)

@@ -103,6 +103,11 @@ def precision_chosen(config: RunConfig) -> str:
     return f"{config.precision} chosen{faster}: {config.precision_why}"
 
 
+def device_text(started: RunStarted) -> str:
+    """What is trained on, and by how many processes where there are several."""
+    return f"{started.processes} x {started.device}" if started.processes > 1 else started.device
+
+
 def precision_short(started: RunStarted) -> str:
     """The precision and what it gains, for a line without room."""
     gain = started.config.precision_gain
@@ -145,7 +150,7 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             data, chosen = event.dataset, (precision_chosen(event.config), event.config.compile_why)
             return "run", (
                 f"{'resumed' if event.step else 'started'} {event.run}: {data.name} ({data.source}), "
-                f"{count(event.parameters)} parameters on {event.device} in {event.precision}, "
+                f"{count(event.parameters)} parameters on {device_text(event)} in {event.precision}, "
                 f"{count(event.total_steps)} steps{''.join(f'; {why}' for why in chosen if why)}"
             )
         case EpochEnded():

@@ -61,7 +61,7 @@ def test_every_option_is_a_field_and_the_other_way_round() -> None:
         ("--device", "tpu", "auto, cpu, cuda, cuda:N or mps"),
         ("--name", "../up", "1 to 64 letters"),
         ("--frobnicate", "1", "No such option"),
-        ("--epoch", "1", "No such option: --epoch (Possible options: --epochs);"),
+        ("--epoch", "1", "No such option: --epoch (Possible options: --epochs,"),
     ],
 )
 def test_one_line_with_the_value_and_exit_2(

@@ -23,6 +23,7 @@ from reid_tui.training.events import (
 )
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
+from reid_tui.view.wording import device_text
 from tests.view.samples import evaluated, progress, started
 
 if TYPE_CHECKING:
@@ -96,3 +97,8 @@ def test_log_tells_everything_but_steps() -> None:
 def test_the_protocol_stands_beside_the_scores(fields: dict[str, Any], words: str) -> None:
     (line,) = after(evaluated(1, **fields)).log
     assert line.text.endswith(f"  on {words}")
+
+
+def test_several_processes_stand_before_the_device() -> None:
+    assert device_text(started(device="cpu")) == "cpu"
+    assert device_text(started(device="cuda:0 NVIDIA H100", processes=4)) == "4 x cuda:0 NVIDIA H100"

@@ -18,12 +18,20 @@ def build_steps(parts: Parts) -> Steps:
     Raises:
         UsageError: they ask for a compiler, and there is none.
     """
+    if parts.group is not None:
+        return _together(parts)
     if parts.config.compile:
         return EagerSteps(parts, _compiled(parts))
     costs = Costs(parts)
     if parts.device.type == "cuda" and can_stay_on_device(parts):
         return DeviceSteps(parts, costs)
     return EagerSteps(parts, costs)
+
+
+def _together(parts: Parts) -> Steps:
+    from reid_tui.training.together.steps import TogetherSteps
+
+    return TogetherSteps(parts)
 
 
 def _compiled(parts: Parts) -> Costs:

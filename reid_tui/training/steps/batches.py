@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from reid_tui.config import augment_kinds
-from reid_tui.learning.augment import Augmentation
+from reid_tui.learning.augment import Augmentation, mean_colour
 from reid_tui.learning.networks import to_input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -27,7 +29,7 @@ class Batch(NamedTuple):
     """What network and loss take."""
 
     images_NCHW: Tensor
-    """float32 in 0..1, channels-last."""
+    """float32 in 0..1, channels-last; of a process's part of the batch where several share it."""
     labels_N: Tensor
     """int64."""
     index_N: Tensor
@@ -46,8 +48,10 @@ def _first_times(index: IntArray) -> NDArray[np.bool_]:
 class Batches:
     """Gives batches. The images of one stand in the same memory as those of the one before."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, part: Callable[[int], slice] | None = None) -> None:
+        """Of all images, or by their number of those that are taken here."""
         self._parts = parts
+        self._part = part
         self._augmentation = Augmentation(augment_kinds(parts.config.augment))
         self._alone_N = np.bincount(parts.identities_N)[parts.identities_N] == 1
         self._all_alike = parts.objective is None and parts.config.pairs == "batch"
@@ -60,8 +64,14 @@ class Batches:
         index = np.concatenate([pairs.first_P, pairs.second_P])
         if self._all_alike:
             index = index[_first_times(index) | ~self._alone_N[index]]
-        images = self._images(index)
-        images = self._augmentation.augment(images, seed=parts.config.seed, step=step)
+        rows = slice(None) if self._part is None else self._part(len(index))
+        seen = None
+        if self._part is not None and "erase" in self._augmentation.kinds:
+            seen = mean_colour(self._images(index))
+        images = self._images(index[rows])
+        images = self._augmentation.augment(
+            images, seed=parts.config.seed, step=step, rows=rows, batch=len(index), mean_C11=seen
+        )
         return Batch(
             images,
             *(torch.from_numpy(part).to(parts.device) for part in (parts.identities_N[index], index, pairs.same_P)),

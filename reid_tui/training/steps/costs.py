@@ -23,6 +23,7 @@ class Costs:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._network = parts.network
         self._autocast = parts.config.precision == "bf16"
 
     def of(self, batch: Batch, step: int) -> Cost:
@@ -37,8 +38,8 @@ class Costs:
     def points(self, batch: Batch) -> Tensor:
         """(N, D) float32, where the network puts the images."""
         with torch.autocast(self._parts.device.type, torch.bfloat16, enabled=self._autocast):
-            points_ND: Tensor = self._parts.network(batch.images_NCHW)
-        return points_ND.float()
+            points_ND: Tensor = self._network(batch.images_NCHW)
+        return points_ND.to(torch.promote_types(points_ND.dtype, torch.float32))
 
     def of_points(self, points_ND: Tensor, batch: Batch, step: int) -> Cost:
         """What a batch costs whose images are there, in float32."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class EagerSteps:
     """Takes steps on any device. Waits for it twice a step: for the loss, and for the gradient's norm."""
 
-    def __init__(self, parts: Parts, costs: Costs) -> None:
+    def __init__(self, parts: Parts, costs: Costs, batches: Batches | None = None) -> None:
         self._parts = parts
-        self._batches = Batches(parts)
+        self._batches = batches or Batches(parts)
         self._costs = costs
         self._statistics = list(parts.network.buffers())
         self._before = [buffer.clone() for buffer in self._statistics]

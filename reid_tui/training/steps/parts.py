@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reid_tui.learning.averages import WeightAverage
     from reid_tui.learning.objectives import Objective
     from reid_tui.training.placed import PlacedImages
+    from reid_tui.training.together.group import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Parts:
     average: WeightAverage | None
     margin: Tensor
     """() float32 on the device."""
+    group: Group | None = None
+    """The processes that share each step; None where there is one."""
 
 
 class Steps(Protocol):

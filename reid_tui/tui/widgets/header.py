@@ -13,7 +13,7 @@ from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.text import UNKNOWN, count, done_of, duration, fit, rate
-from reid_tui.view.wording import precision_short
+from reid_tui.view.wording import device_text, precision_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def identity_line(state: RunState, width: int) -> Content:
         pieces += [
             Piece(1, Content.styled(started.dataset.name, "bold")),
             *([Piece(4, Content.styled(started.dataset.choice, "$quiet"))] if started.dataset.choice else []),
-            Piece(2, Content(started.device)),
+            Piece(2, Content(device_text(started))),
             Piece(3, Content(precision_short(started))),
             Piece(5, Content.styled(PurePath(started.run).name, "$quiet")),
         ]

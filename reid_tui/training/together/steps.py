@@ -1,0 +1,86 @@
+"""A step that several processes take together: the one that a single process would take.
+
+Each embeds its part of the batch. All embeddings come together on every process, with their gradients, and each
+computes the whole loss, whatever it is: so every pair of the whole batch counts, and no loss knows of it.
+
+Legend: N images of the whole batch, D dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch.nn.functional import pad
+from torch.nn.parallel import DistributedDataParallel
+
+from reid_tui.errors import LostProcessError
+from reid_tui.training.steps.batches import Batches
+from reid_tui.training.steps.costs import Costs
+from reid_tui.training.steps.eager import EagerSteps
+from reid_tui.training.together.group import Task, Work
+from reid_tui.training.together.norms import normalise_together
+from reid_tui.training.together.summing import summed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from reid_tui.data.pairs import EpochPairs
+    from reid_tui.training.steps.batches import Batch
+    from reid_tui.training.steps.parts import Parts, StepResult
+    from reid_tui.training.together.group import Group
+
+
+class TogetherCosts(Costs):
+    """As `Costs`, from a part of the images."""
+
+    def __init__(self, parts: Parts, group: Group) -> None:
+        super().__init__(parts)
+        self._group = group
+        normalise_together(parts.network, group.process_group)
+        gpus = [parts.device] if parts.device.type == "cuda" else None
+        self._network = DistributedDataParallel(parts.network, device_ids=gpus, process_group=group.process_group)
+
+    def points(self, batch: Batch) -> Tensor:
+        """(N, D) float32, of all processes.
+
+        The gradient of a sum over processes is the sum of their gradients, each of the whole loss; so it comes back as
+        many times too large as there are processes, of which `DistributedDataParallel` then takes the mean.
+        """
+        images = len(batch.labels_N)
+        mine = self._group.part(images)
+        own_ND = super().points(batch)
+        return summed(pad(own_ND, (0, 0, mine.start, images - mine.stop)), self._group.process_group)
+
+
+class TogetherSteps(EagerSteps):
+    """Takes steps with other processes."""
+
+    def __init__(self, parts: Parts) -> None:
+        if parts.group is None:
+            raise ValueError("one process takes steps alone")
+        self._group = parts.group
+        super().__init__(parts, TogetherCosts(parts, parts.group), Batches(parts, parts.group.part))
+
+    def loss(self, pairs: EpochPairs, step: int) -> Tensor:
+        """As `Steps`; by this process alone, of a network in evaluation mode."""
+        return Costs(self._parts).of(Batches(self._parts).of(pairs, step), step).loss
+
+    def take(self, batches: Sequence[EpochPairs], step: int, rates: Sequence[float]) -> list[StepResult]:
+        """As `Steps`.
+
+        Raises:
+            LostProcessError: somebody is gone, and the step was not taken.
+        """
+        results: list[StepResult] = []
+        for number, (pairs, rate) in enumerate(zip(batches, rates, strict=True), step):
+            before = [statistic.clone() for statistic in self._statistics]
+            try:
+                with self._group.doing(Task(Work.STEP, number, self._parts.margin.item(), rate)):
+                    results += super().take([pairs], number, [rate])
+            except LostProcessError:
+                for statistic, value in zip(self._statistics, before, strict=True):
+                    statistic.copy_(value)
+                raise
+        return results
