@@ -76,14 +76,14 @@ BREAKS: Final[dict[Callable[[], None], str]] = {
 @pytest.fixture(params=BREAKS, ids=lambda do: do.__name__)
 def words(request: pytest.FixtureRequest, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> str:
     """Has training break in a step; what a person is to be told."""
-    real, steps = Learner.step, iter(range(1, 1000))
+    real, steps = Learner.advance, iter(range(1, 1000))
 
     def step(learner: Learner, *given: object) -> object:
         if next(steps) == BREAKS_AT:
             request.param()
         return real(learner, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(Learner, "advance", step)
     monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)
     return BREAKS[request.param]
 
@@ -153,7 +153,7 @@ async def test_the_dashboard_stays_and_can_be_read(words: str, tmp_path: Path) -
 EXHAUSTED: Final = """
 import sys, threading
 from reid_tui.training.learner import Learner
-step, done = Learner.step, []
+step, done = Learner.advance, []
 
 def exhausting(*given):
     done.append(1)
@@ -162,7 +162,7 @@ def exhausting(*given):
         raise MemoryError
     return step(*given)
 
-Learner.step = exhausting
+Learner.advance = exhausting
 from reid_tui.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
