@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reid_tui.bench.processes import device_of, run_headless, run_plain, run_preset
-from reid_tui.bench.rates import WARM_UP_STEPS, losses, pairs_per_s
+from reid_tui.bench.rates import WARM_UP_STEPS, evaluation_spans, losses, pairs_per_s
 from reid_tui.bench.report import Result, Side
 from reid_tui.training.events import Evaluated, Finished, RunStarted
 
@@ -32,6 +32,7 @@ class _Preset(NamedTuple):
     command_s: float
     """From the shell to the summary."""
     trained_s: float
+    """Without evaluations and saves."""
     scores: tuple[float, float, float]
     precision: str
     device: str
@@ -114,7 +115,8 @@ def _preset(setup: Setup, seed: int) -> _Preset:
     events = run_preset(setup, f"fast-{seed}", "--preset", "fast", "--seed", str(seed))
     seconds = time.perf_counter() - before
     scored = next(event for event in reversed(events) if isinstance(event, Evaluated))
-    trained = next(event.wall_s for event in events if isinstance(event, Finished))
+    scored_s = sum(until - since for since, until in evaluation_spans(events))
+    trained = next(event.wall_s for event in events if isinstance(event, Finished)) - scored_s
     scores = scored.rank1, scored.map, scored.auc
     return _Preset(seconds, trained, scores, _precision_of(events), device_of(events))
 
