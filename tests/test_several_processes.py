@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,9 +105,10 @@ def listeners(pids: list[int]) -> list[str]:
     sockets = set()
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            name = str(link.readlink())
-            if name.startswith("socket:["):
-                sockets.add(name[8:-1])
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                name = str(link.readlink())
+                if name.startswith("socket:["):
+                    sockets.add(name[8:-1])
     found = []
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

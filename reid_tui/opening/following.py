@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.allocator import keep_freed_memory
 from reid_tui.errors import FAILURE, OK, CheckpointError, DataError, LostProcessError, ReidTuiError
 from reid_tui.opening.processes import GO, REFUSED, RUN, device_of, meeting, ready, share_cores
 from reid_tui.signals import EXIT_CODES, STOPPING, Haste
@@ -45,6 +46,7 @@ def follow(rank: Rank, data_dir: str | None) -> int:
     Raises:
         ReidTuiError: somebody is gone, or the data is not what rank 0 has.
     """
+    keep_freed_memory()
     signals, left_alone = _Signals(), threading.Event()
     if rank.meeting:
         threading.Thread(target=_end_with_rank_0, args=(Path(rank.meeting).parent, left_alone), daemon=True).start()
