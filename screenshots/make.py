@@ -119,7 +119,7 @@ def trained(folder: Path) -> None:
         with Tmux(*size, folder, environ) as terminal:
             terminal.run(*COMMAND, name, "latest", *words, "--runs-dir", "people-runs")
             terminal.until(lambda screen, last=last: last in screen and screen.rstrip().endswith("$"), 120)
-            shoot(terminal, name, 82 if name == "eval" else None)
+            shoot(terminal, name, 78 if name == "eval" else None)
 
 
 def small_and_large(folder: Path) -> None:
