@@ -68,7 +68,9 @@ def _read_lightly(command: Any, context: typer.Context) -> None:  # noqa: ANN401
         if context.resilient_parsing:
             param._runtime_param = _AsTyped()
             continue
-        described = param.type_descriptor
+        described = getattr(param, "type_descriptor", None)  # typer's of 0.29, which reads by pydantic
+        if described is None:
+            continue
         read = described.parameter_info.parser
         if described.annotation is str or (described.annotation is bool and not param.envvar):
             read = read or described.annotation

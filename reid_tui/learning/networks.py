@@ -178,18 +178,27 @@ def build_network(wanted: NetworkOptions, channels: int, height: int, width: int
     return nn.Sequential(layers).to(memory_format=torch.channels_last)
 
 
-def to_input(images_NCHW: Tensor, out: Tensor | None = None) -> Tensor:
+def layout_on(device: torch.device, precision: str) -> torch.memory_format:
+    """In which order weights and images lie: cuDNN has its fast deterministic kernels of float32 for planes alone."""
+    planes = device.type == "cuda" and precision == "fp32"
+    return torch.contiguous_format if planes else torch.channels_last
+
+
+def to_input(
+    images_NCHW: Tensor, out: Tensor | None = None, *, layout: torch.memory_format = torch.channels_last
+) -> Tensor:
     """Images as the networks take them.
 
     Args:
         images_NCHW: uint8.
-        out: where to put them: float32 and channels-last.
+        out: where to put them: float32.
+        layout: of what is made where there is no `out`.
 
     Returns:
-        float32 in 0..1, channels-last.
+        float32 in 0..1.
     """
     if out is None:
-        out = torch.empty_like(images_NCHW, dtype=torch.float32, memory_format=torch.channels_last)
+        out = torch.empty_like(images_NCHW, dtype=torch.float32, memory_format=layout)
     return torch.div(images_NCHW, 255.0, out=out)
 
 

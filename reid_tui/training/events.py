@@ -123,6 +123,11 @@ class Progress(Event):
     losses: tuple[float, ...] = ()
     """Of each step that this line tells of, the last one being `step`; empty where it tells of one."""
 
+    def of_steps(self) -> list[tuple[int, float]]:
+        """Step and loss of each."""
+        losses = self.losses or (self.loss,)
+        return list(enumerate(losses, self.step - len(losses) + 1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnded(Event):

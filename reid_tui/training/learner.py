@@ -18,7 +18,7 @@ from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import evaluating
 from reid_tui.learning.averages import PREFIX as AVERAGE
 from reid_tui.learning.averages import WeightAverage
-from reid_tui.learning.networks import build_network
+from reid_tui.learning.networks import build_network, layout_on
 from reid_tui.learning.objectives import build_objective
 from reid_tui.learning.optimizers import STATE, build_optimizer, load_state, state_tensors
 from reid_tui.learning.rotations import check_square, rotated_labels
@@ -87,7 +87,7 @@ class Learner:
         self._build_objective = functools.partial(
             build_objective, config.loss, config.miner, classes=classes, dim=config.embedding_dim, seed=config.seed
         )
-        self.network = self._begun().to(device)
+        self.network = self._begun().to(device, memory_format=layout_on(device, config.precision))  # type: ignore[call-overload]
         in_batches = config.images_per_identity is not None
         self.objective = self._build_objective().to(device) if in_batches else None
         self._parameters = list(self.network.parameters())

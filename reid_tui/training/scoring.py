@@ -19,7 +19,7 @@ from reid_tui.evaluation.fitting import FEWER_PAIRS, fit_operating_points
 from reid_tui.evaluation.fitting import PAIRS as PAIRS_TO_FIT
 from reid_tui.evaluation.projection import Projection
 from reid_tui.evaluation.ranking import MAX_BYTES
-from reid_tui.learning.networks import to_input
+from reid_tui.learning.networks import layout_on, to_input
 from reid_tui.training.splits import VALIDATION, chooses
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class Scorer:
         self.choosing = chooses(split.name for split in (*self._others, self._main))
         """The split whose mAP says which checkpoint is the best."""
         self._device = device
+        self._layout = layout_on(device, config.precision)
         self._group = group
         self._dim = config.embedding_dim
         self._projection = Projection(config.embedding_dim)
@@ -257,7 +258,7 @@ class Scorer:
     ) -> Tensor:
         def prepare(part: Tensor) -> Tensor:
             go_on()
-            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
+            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device), layout=self._layout)
 
         embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
         return embeddings_ND if ranks_on(embeddings_ND.device) else embeddings_ND.cpu()

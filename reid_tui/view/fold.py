@@ -79,9 +79,8 @@ def _with_progress(state: RunState, steps: Sequence[Progress]) -> RunState:
     if not steps:
         return state
     last = steps[-1]
-    told = [(event.losses or (event.loss,), event.step) for event in steps]
-    losses = [loss for some, _ in told for loss in some]
-    numbers = [number for some, step in told for number in range(step - len(some) + 1, step + 1)]
+    told = [one for event in steps for one in event.of_steps()]
+    numbers, losses = [step for step, _ in told], [loss for _, loss in told]
     finite = next((loss for loss in reversed(losses) if math.isfinite(loss)), state.loss)
     return replace(
         state,

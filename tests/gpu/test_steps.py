@@ -2,7 +2,8 @@
 
 Adam lets rounding grow. After 20 steps on the CPU whose gradients were each wrong by 1e-6, losses differ by up to 1e-4
 and weights by 4e-4 of their norm with drawn pairs, by 8e-4 and 2e-2 with all pairs; with TF32 by 8e-3 and 4e-2 or more,
-with bf16 by 7e-2 and 0.12. A margin and a learning rate that are turned on the way change the losses by 0.65.
+with bf16 by 7e-2 and 0.12; and where a rounded value chooses another place in a pooling, by more. In float64 nothing of
+this hides a fault. A margin and a learning rate that are turned on the way change the losses by 0.65.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from reid_tui.data.pairs import pairs_of_step
 from reid_tui.training.learner import Learner
 from reid_tui.training.steps.device import DeviceSteps
 from tests.conftest import IDENTITIES
+from tests.training.together.ranks import built_double
 
 pytestmark = pytest.mark.gpu
 
 STEPS = 20
 MARGIN_AT, LR_AT = 5, 10
 TOLERANCE = {  # of a loss, and of the weights' norm
-    ("fp32", "random"): (1e-3, 1e-2),
+    ("fp32", "random"): (5e-3, 5e-2),  # on an H200 at most 2.7e-3 and 2.9e-2
     ("fp32", "batch"): (1e-2, 4e-2),  # on an H100 at most 5.1e-3 and 3.2e-2
     ("bf16", "random"): (0.1, 0.25),
     ("bf16", "batch"): (0.1, 0.25),
@@ -80,6 +82,24 @@ def test_steps_are_those_of_the_cpu(
         assert apart(there, train(tiny, cuda, turned=False, precision=precision, pairs=pairs))[0] > 0.3
 
 
+@pytest.mark.parametrize("pairs", ["random", "batch"])
+def test_in_float64_steps_are_those_of_the_cpu(
+    pairs: str,
+    tiny: Dataset,
+    cuda: torch.device,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    monkeypatch.setattr("reid_tui.training.learner.build_network", built_double)
+    there, here = (
+        train(tiny, device, turned=True, precision="fp32", pairs=pairs) for device in (cuda, torch.device("cpu"))
+    )
+    loss, weights = apart(there, here)
+    record_property("losses differ by, weights differ by", f"{loss:.2e}, {weights:.2e}")
+    assert loss <= 1e-5
+    assert weights <= 1e-4
+
+
 def test_a_step_that_is_not_finite_changes_nothing(tiny: Dataset, cuda: torch.device) -> None:
     learner = Learner(
         resolve(RunOptions(batch_size=16, precision="fp32"), "fashion-mnist", IDENTITIES), tiny.train, cuda
@@ -107,7 +127,8 @@ def test_steps_are_replayed_from_a_graph_and_waited_for_once(pairs: str, tiny: D
             rest = several.advance(batches[1:], 1, [1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    assert len(waits) == 1
+    waits = [wait for wait in waits if "prototype" not in str(wait.message)]  # torch says once that it may miss some
+    assert len(waits) == 1, [(str(wait.message), wait.lineno) for wait in waits]
     assert isinstance(several._steps, DeviceSteps)
     assert several._steps._graph is not None
     factors = (1.0, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

@@ -20,6 +20,6 @@ def test_steps_are_those_of_one_process(
 ) -> None:
     group = group_of_one(tmp_path, cuda)
     try:
-        check_steps(asked, tiny, group, cuda)
+        check_steps(asked, tiny, group, cuda, within=1e-7)  # what Adam makes of float64 added in another order
     finally:
         group.close()

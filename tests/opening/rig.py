@@ -19,7 +19,7 @@ def begin(runs: Path, *, stop_at: int | None = None, save: bool = True, **asked:
 
     def listen(event: ev.AnyEvent) -> None:
         told.append(event)
-        if isinstance(event, ev.Progress) and event.step == stop_at:
+        if isinstance(event, ev.Progress) and stop_at is not None and event.step >= stop_at:
             inbox.put(cmd.Stop(save=save))
 
     options = {"device": "cpu", "runs_dir": str(runs), "batch_size": 16, **asked}

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     """What network and loss take."""
 
     images_NCHW: Tensor
-    """float32 in 0..1, channels-last; of a process's part of the batch where several share it."""
+    """float32 in 0..1; of a process's part of the batch where several share it."""
     labels_N: Tensor
     """int64."""
     index_N: Tensor
@@ -81,7 +81,7 @@ class Batches:
         """As the network takes them."""
         images = self._parts.images
         if self._parts.device.type != "cpu":
-            return to_input(images.batch(index))
+            return to_input(images.batch(index), layout=self._parts.layout)
         if len(index) > len(self._pixels):
             self._pixels = torch.empty((len(index), *images.shape), dtype=torch.uint8)
             self._inputs = torch.empty_like(self._pixels, dtype=torch.float32, memory_format=torch.channels_last)

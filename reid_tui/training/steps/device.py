@@ -107,7 +107,12 @@ class DeviceSteps:
         return Costs(self._parts).of(Batches(self._parts).of(pairs, step), step).loss
 
     def take(self, batches: Sequence[EpochPairs], step: int, rates: Sequence[float]) -> list[StepResult]:
-        """As `Steps`. Waits for the device once."""
+        """As `Steps`. Waits for the device once, and once more where an epoch's last batch is smaller."""
+        if len(batches[-1]) < len(batches[0]):
+            return [
+                *self.take(batches[:-1], step, rates[:-1]),
+                *self.take(batches[-1:], step + len(batches) - 1, rates[-1:]),
+            ]
         before = time.perf_counter()
         for group in self._parts.optimizer.param_groups:
             group["lr"], group["capturable"] = self._rate, self._captures
@@ -167,7 +172,7 @@ class DeviceSteps:
         index_N, labels_N, same_P, plan_N, numbers_2 = (part.index_select(0, queue.row)[0] for part in queue[:5])
         if self._statistics:
             torch._foreach_copy_(self._before, self._statistics)
-        images = to_input(parts.images.resident.index_select(0, index_N))
+        images = to_input(parts.images.resident.index_select(0, index_N), layout=parts.layout)
         if self._augmentation.kinds:
             images = self._augmentation.apply(images, plan_N)
         optimizer.zero_grad(set_to_none=True)

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from reid_tui.learning.networks import layout_on
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,6 +55,11 @@ class Parts:
     """() float32 on the device."""
     group: Group | None = None
     """The processes that share each step; None where there is one."""
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """In which order images lie, as the weights do."""
+        return layout_on(self.device, self.config.precision)
 
 
 class Steps(Protocol):
