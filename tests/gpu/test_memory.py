@@ -93,9 +93,15 @@ def check(images: ImageSet, cuda: torch.device, *, fits: bool) -> None:
     np.testing.assert_array_equal(batch.cpu().numpy(), images.take(index))
     del placed, batch
     pairs = pairs_of_step(images.identities, 0, 1, 16)
-    there, here = (Learner(config, images, device).step(pairs) for device in (cuda, torch.device("cpu")))
-    assert there.applied
-    assert there.loss == pytest.approx(here.loss, rel=1e-3)
+    there, here = (Learner(config, images, device) for device in (cuda, torch.device("cpu")))
+    one, other = there.step(pairs), here.step(pairs)
+    assert one.applied
+    assert one.loss == pytest.approx(other.loss, rel=1e-3)
+    several = [pairs_of_step(images.identities, 0, step, 16) for step in (2, 3, 4)]
+    for given in (several, several[::-1]):  # each but the first is copied while the one before computes
+        losses = [result.loss for result in there.advance(given, 1, [0.0] * 3)]
+        assert losses == [there.loss(batch).item() for batch in given]
+    assert fits or there.at_once > 1
 
 
 @pytest.mark.parametrize("rows", [False, True], ids=["all of the file", "rows of it"])

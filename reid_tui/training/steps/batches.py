@@ -61,9 +61,7 @@ class Batches:
     def of(self, pairs: EpochPairs, step: int) -> Batch:
         """The batch of a step; both halves in one, first images first."""
         parts = self._parts
-        index = np.concatenate([pairs.first_P, pairs.second_P])
-        if self._all_alike:
-            index = index[_first_times(index) | ~self._alone_N[index]]
+        index = self._index(pairs)
         rows = slice(None) if self._part is None else self._part(len(index))
         seen = None
         if self._part is not None and "erase" in self._augmentation.kinds:
@@ -76,6 +74,21 @@ class Batches:
             images,
             *(torch.from_numpy(part).to(parts.device) for part in (parts.identities_N[index], index, pairs.same_P)),
         )
+
+    @property
+    def foreseeing(self) -> bool:
+        """Whether something is gained by `bring`."""
+        return self._parts.images.come_in_batches and self._part is None
+
+    def bring(self, pairs: EpochPairs) -> None:
+        """Begin to bring the images of the batch that comes next, where they do not lie on the device."""
+        if self.foreseeing:
+            self._parts.images.bring(self._index(pairs))
+
+    def _index(self, pairs: EpochPairs) -> IntArray:
+        """(N,) which images the batch has."""
+        index = np.concatenate([pairs.first_P, pairs.second_P])
+        return index[_first_times(index) | ~self._alone_N[index]] if self._all_alike else index
 
     def _images(self, index: IntArray) -> Tensor:
         """As the network takes them."""

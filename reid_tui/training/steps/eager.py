@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from reid_tui.training.steps.parts import Parts
 
 
+FORESEEN: Final = 8
+"""Steps at once where images do not lie on the device."""
+
+
 class EagerSteps:
     """Takes steps on any device. Waits for it twice a step: for the loss, and for the gradient's norm."""
 
@@ -33,8 +37,8 @@ class EagerSteps:
 
     @property
     def at_once(self) -> int:
-        """As `Steps`: nothing is gained by several."""
-        return 1
+        """As `Steps`: only where images come from afar is something gained by knowing what follows."""
+        return FORESEEN if self._batches.foreseeing else 1
 
     def loss(self, pairs: EpochPairs, step: int) -> Tensor:
         """As `Steps`. Not compiled: it is seldom asked for, and without a gradient."""
@@ -44,22 +48,24 @@ class EagerSteps:
     def take(self, batches: Sequence[EpochPairs], step: int, rates: Sequence[float]) -> list[StepResult]:
         """As `Steps`."""
         results = []
-        for number, (pairs, rate) in enumerate(zip(batches, rates, strict=True), step):
+        for number, (pairs, rate, following) in enumerate(zip(batches, rates, [*batches[1:], None], strict=True), step):
             for group in self._parts.optimizer.param_groups:
                 group["lr"] = rate
             with computing_in(self._parts.config.precision):
-                results.append(self._take(pairs, number))
+                results.append(self._take(pairs, number, following))
         return results
 
     def restored(self) -> None:
         """As `Steps`: nothing is kept."""
 
-    def _take(self, pairs: EpochPairs, step: int) -> StepResult:
+    def _take(self, pairs: EpochPairs, step: int, following: EpochPairs | None) -> StepResult:
         optimizer, average = self._parts.optimizer, self._parts.average
         optimizer.zero_grad(set_to_none=True)
         if self._statistics:
             torch._foreach_copy_(self._before, self._statistics)
         cost = self._costs.of(self._batches.of(pairs, step), step)
+        if following is not None:
+            self._batches.bring(following)
         value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
         if not (math.isfinite(value) and self._differentiated(cost.loss)):
             if self._statistics:
