@@ -138,7 +138,7 @@ def _build(
     if group is not None:
         group.lead(inbox)
     keeper = Keeper(run.checkpoints, run.embeddings, config, dataset.fingerprint, home)
-    told = _aware_of_others(emit)
+    told = _aware_of_others(emit) if learner.device.type == "cpu" else emit
     trainer = Trainer(config, dataset, learner, scorer, keeper, told, inbox, steerable=steerable, script=opening.script)
     if opening.checkpoint is not None:
         manifest = opening.checkpoint.manifest

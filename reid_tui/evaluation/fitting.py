@@ -175,7 +175,8 @@ def _thresholds(part: _Measured) -> dict[float | None, float]:
     """By the rate of false acceptance that they are fitted for; first, by None, that of the equal error."""
     found = {far: _threshold(part.same_S, part.different_M, far) for far in ASKED}
     told = {far: threshold for far, threshold in found.items() if threshold is not None}
-    return {None: equal_error(part.same_S, part.different_M)[1]} | told
+    equal = equal_error(part.same_S, part.different_M)
+    return {None: (equal.nearest + equal.farthest) / 2} | told
 
 
 def _threshold(same_S: FloatArray, different_M: FloatArray, far: float) -> float | None:

@@ -47,7 +47,7 @@ class VerificationScores:
     eer: float
     """Equal error rate: where false acceptances and false rejections are equally frequent; 0..1."""
     threshold: float
-    """The distance at which they are."""
+    """The smallest distance at which they are."""
     d_prime: float
     """Difference of the two mean distances in units of their pooled standard deviation, >= 0; NaN where that is 0."""
     tar_at_far: tuple[tuple[float, float], ...] = ()
@@ -149,7 +149,7 @@ def verification_scores(distances_P: NDArray[np.floating], same_P: BoolArray) ->
     closer = np.searchsorted(same, different, side="left") + np.searchsorted(same, different, side="right")
     spread = math.sqrt((same.var() + different.var()) / 2)
     constant = spread <= 1e-12 * max(same[-1], different[-1])
-    eer, threshold = equal_error(same, different)
+    eer, threshold, _ = equal_error(same, different)
     return VerificationScores(
         auc=float(closer.sum()) / (2 * len(same) * len(different)),
         eer=eer,
@@ -182,11 +182,24 @@ def _told_tar(same: FloatArray, different: FloatArray, far: float) -> float:
     return tar_at_far(same, different, far) if allowed(len(different), far) >= FEWEST else math.nan
 
 
-def equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:
-    """Rate and distance where as large a share of different pairs is no farther apart as of same pairs is farther.
+class EqualError(NamedTuple):
+    """Where as large a share of different pairs is no farther apart as of same pairs is farther."""
 
-    Both rates are known at the distances that occur; between two of them they are taken as linear. Where they are equal
-    over a whole gap, the threshold is its middle.
+    rate: float
+    nearest: float
+    """Distance from which it is so."""
+    farthest: float
+    """And up to which, where both rates stay equal over a gap; else `nearest`."""
+
+
+def equal_error(same: FloatArray, different: FloatArray) -> EqualError:
+    """The equal error rate, and where it is.
+
+    Both rates are known at the distances that occur; between two of them they are taken as linear.
+
+    Args:
+        same: (n,) distances of pairs of one identity, rising.
+        different: (n,) those of two, rising.
     """
     at = np.sort(np.concatenate((same, different)), kind="stable")  # which merges what is sorted
     at = at[np.append(True, at[1:] > at[:-1])]
@@ -195,9 +208,10 @@ def equal_error(same: FloatArray, different: FloatArray) -> tuple[float, float]:
     gap = accepted - rejected
     crossing = int(np.argmax(gap >= 0))
     if gap[crossing] == 0:
-        return float(accepted[crossing]), float(at[crossing : crossing + 2].mean())
+        return EqualError(float(accepted[crossing]), float(at[crossing]), float(at[crossing : crossing + 2][-1]))
     at = np.concatenate((at[:1], at))[crossing : crossing + 2]
     before = (accepted[crossing - 1], gap[crossing - 1]) if crossing else (0.0, -1.0)
     part = -before[1] / (gap[crossing] - before[1])
     rate = before[0] + part * (accepted[crossing] - before[0])
-    return float(rate), float(at[0] + part * (at[1] - at[0]))
+    threshold = float(at[0] + part * (at[1] - at[0]))
+    return EqualError(float(rate), threshold, threshold)

@@ -56,7 +56,7 @@ class Course:
         return schedule_factor(self.schedule, done, self.total, epoch_steps=self.per_epoch)
 
 
-def course_of(config: RunConfig, images: int) -> Course:
+def course_of(config: RunConfig, images: int, *, on_gpu: bool = False) -> Course:
     """The course of a run that draws from so many images.
 
     Raises:
@@ -68,7 +68,7 @@ def course_of(config: RunConfig, images: int) -> Course:
         total=total,
         per_epoch=per_epoch,
         eval_every=max(1, round(config.eval_every * per_epoch)),
-        map_every=map_interval(config.batch_size, total),
+        map_every=map_interval(config.batch_size, total, on_gpu=on_gpu),
         progress_every=max(1, total // PROGRESS_LINES),
         schedule=config.schedule,
     )

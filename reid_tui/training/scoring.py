@@ -46,6 +46,8 @@ MAP_SHARE: Final = 0.025
 """Of the time, at most, that these snapshots may cost."""
 MOST_POINTS: Final = 20_000
 """Of a picture; of more images those of the run's sample are shown."""
+GPU_STEPS: Final = 16
+"""So many times the steps pass there while a snapshot is made: half of it is made beside the GPU."""
 MAP_SNAPSHOTS: Final = 200
 """About so many in a long run."""
 ROOM: Final = 4 * MAX_BYTES
@@ -57,14 +59,15 @@ def ranks_on(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] >= ROOM
 
 
-def map_interval(batch_size: int, total_steps: int) -> int:
+def map_interval(batch_size: int, total_steps: int, *, on_gpu: bool = False) -> int:
     """Steps between two snapshots of the map, so that they cost little and stay few.
 
     Args:
         batch_size: pairs a step. A step costs three times the forward pass of its 2 * `batch_size` images.
         total_steps: of the run.
+        on_gpu: steps are taken there, while half of a snapshot is made beside it.
     """
-    cost_in_steps = MAP_IMAGES / (2 * batch_size * 3)
+    cost_in_steps = MAP_IMAGES / (2 * batch_size * 3) * (GPU_STEPS if on_gpu else 1)
     return max(1, round(cost_in_steps / MAP_SHARE), total_steps // MAP_SNAPSHOTS)
 
 

@@ -80,7 +80,7 @@ class Trainer:
         self._inbox = inbox
         self._steerable = steerable
         self._scripted = script is not None
-        self._course = course_of(config, len(learner.identities_N))
+        self._course = course_of(config, len(learner.identities_N), on_gpu=learner.device.type == "cuda")
         self._step = 0
         self._epoch_loss = EpochLoss()
         self._pairs_seen = 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, JUNK, QUERY, Labels
-from reid_tui.evaluation.verification import tar_at_far, verification_pairs, verification_scores
+from reid_tui.evaluation.verification import equal_error, tar_at_far, verification_pairs, verification_scores
 
 PINNED = (
     ([1, 2, 1, 4, 0, 1, 4, 1, 4, 4], [3, 5, 3, 6, 6, 2, 2, 6, 7, 1]),
@@ -149,7 +149,7 @@ def test_hand_computed_scores() -> None:
     assert scores.auc == 14.5 / 16
     # At 3 one in four is accepted wrongly and one in four rejected wrongly, and so it stays until 4.
     assert scores.eer == 0.25
-    assert scores.threshold == 3.5
+    assert scores.threshold == 3
     assert scores.d_prime == pytest.approx((5.25 - 2.5) / math.sqrt((1.25 + 2.1875) / 2))
 
 
@@ -158,9 +158,9 @@ def test_known_values_with_ties_and_a_gap() -> None:
     different = np.array([3.0, 3, 4, 4, 6, 6, 7, 7, 8, 8])
     scores = verification_scores(np.concatenate((same, different)), np.repeat([True, False], 10))
     assert (scores.auc, scores.eer) == (0.72, 0.4)
-    for at in (4.0, scores.threshold):
-        assert ((different <= at).mean(), (same > at).mean()) == (0.4, 0.4)
-    assert 4 <= scores.threshold < 5
+    assert scores.threshold == 4
+    assert ((different <= 4).mean(), (same > 4).mean()) == (0.4, 0.4)
+    assert equal_error(same, different) == (0.4, 4, 5)
     assert tar_at_far(same, different, 0.1) == 0.6
 
 
@@ -175,7 +175,8 @@ def test_separated_and_reversed_distances() -> None:
     same = np.array([True, True, False, False])
     apart = verification_scores(np.array([0.1, 0.2, 0.8, 0.9]), same)
     assert (apart.auc, apart.eer) == (1.0, 0.0)
-    assert apart.threshold == pytest.approx(0.5)
+    assert apart.threshold == pytest.approx(0.2)
+    assert equal_error(np.array([0.1, 0.2]), np.array([0.8, 0.9])) == (0, 0.2, 0.8)
     wrong = verification_scores(np.array([0.8, 0.9, 0.1, 0.2]), same)
     assert (wrong.auc, wrong.eer) == (0.0, 1.0)
 

@@ -94,10 +94,11 @@ def test_the_scores_are_those_of_the_cpu(dim: int, tiny_data: Dataset, tmp_path:
     config, cpu = resolve(options, "fashion-mnist", IDENTITIES), torch.device("cpu")
     learner = Learner(config, tiny_data.train, cpu)
     learner.restore(load_latest(locate_run("run", tmp_path) / "checkpoints")[0].tensors)
-    picture = Scorer(tiny_data, config, cpu).evaluate(learner.network, config.margin, everything=True)
-    assert picture is not None
-    assert final.map == pytest.approx(picture.evaluation.scores.map, abs=0.01)
-    assert final.auc == pytest.approx(picture.evaluation.scores.auc, abs=0.01)
+    scored = Scorer(tiny_data, config, cpu).evaluate(learner.network, config.margin, everything=True)
+    assert scored is not None
+    scores, picture = scored.evaluations["test"].scores, scored.picture
+    assert final.map == pytest.approx(scores.map, abs=0.01)
+    assert final.auc == pytest.approx(scores.auc, abs=0.01)
     shown = [event for event in told if isinstance(event, ev.EmbeddingsReady)][-1]
     if dim == 2:
         np.testing.assert_allclose(shown.points, picture.points, rtol=1e-2, atol=1e-2)
