@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from reid_tui.evaluation.distances import euclidean
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -91,7 +93,7 @@ class Block(NamedTuple):
 
     def all_measured(self, asking: Asking) -> FloatArray:
         """(Q, G) distances."""
-        return np.asarray(direct(asking.points_QD, self.points_GD).numpy(), dtype=np.float32)
+        return np.asarray(euclidean(asking.points_QD, self.points_GD).numpy(), dtype=np.float32)
 
 
 @contextlib.contextmanager
@@ -168,13 +170,8 @@ def pair_distances(first_ND: Tensor, first_P: IntArray, second_ND: Tensor, secon
     for at in range(0, len(first_P), MEASURED):
         first_PD = first_ND[torch.from_numpy(first_P[at : at + MEASURED])]
         second_PD = second_ND[torch.from_numpy(second_P[at : at + MEASURED])]
-        found.append(direct(first_PD[:, None], second_PD[:, None])[:, 0, 0].numpy())
+        found.append(euclidean(first_PD[:, None], second_PD[:, None])[:, 0, 0].numpy())
     return np.concatenate(found)
-
-
-def direct(first_ND: Tensor, second_MD: Tensor) -> Tensor:
-    """As `ranking` measures them: each depends on its two embeddings only."""
-    return torch.cdist(first_ND, second_MD, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _lengths(centred_ND: FloatArray) -> NDArray[np.float64]:

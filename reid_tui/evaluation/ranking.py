@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reid_tui.evaluation.distances import euclidean
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -143,15 +145,14 @@ def distances_of(keys: NDArray[np.int32]) -> NDArray[np.float32]:
 
 
 def _euclidean(embeddings_ND: Tensor, rows_Q: Tensor, gallery_G: Tensor, go_on: Callable[[], None]) -> Tensor:
-    """(Q, G). Each is computed by itself: it depends on its two images only, and is 0 where they are equal."""
+    """(Q, G)."""
     distances_QG = embeddings_ND.new_empty(len(rows_Q), len(gallery_G))
     queries_QD = embeddings_ND[rows_Q]
     block = max(1, BLOCK_BYTES // (4 * max(1, embeddings_ND.shape[1])))
     for at in range(0, len(gallery_G), block):
         go_on()
         others_GD = embeddings_ND[gallery_G[at : at + block]]
-        part_QG = torch.cdist(queries_QD, others_GD, compute_mode="donot_use_mm_for_euclid_dist")
-        distances_QG[:, at : at + block] = part_QG
+        distances_QG[:, at : at + block] = euclidean(queries_QD, others_GD)
     return distances_QG
 
 

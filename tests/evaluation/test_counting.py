@@ -51,13 +51,13 @@ def test_equals_the_sort(seed: int, dim: int, kind: str) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many distances were measured: those of pairs, and those of all queries of a group to all of a block."""
     counts = {"pairs": 0, "whole blocks": 0}
-    direct = products.direct
+    direct = products.euclidean
 
     def counted(first: Tensor, second: Tensor) -> Tensor:
         counts["pairs" if first.ndim == 3 else "whole blocks"] += first.shape[:-1].numel() * second.shape[-2]
         return direct(first, second)
 
-    monkeypatch.setattr(products, "direct", counted)
+    monkeypatch.setattr(products, "euclidean", counted)
     return counts
 
 

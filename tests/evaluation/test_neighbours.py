@@ -48,14 +48,14 @@ def test_few_measured_distances_find_what_all_find(seed: int, dim: int, kind: st
         if kind == "clouds" and dim > 1:
             assert found.place_Q[there_Q].tolist() == expected.place_Q[there_Q].tolist(), name
         first, second = points[few.queries[there_Q]], points[found.place_Q[there_Q]]
-        measured = products.direct(first[:, None], second[:, None])[:, 0, 0].numpy()
+        measured = products.euclidean(first[:, None], second[:, None])[:, 0, 0].numpy()
         assert measured.tobytes() == found.distance_Q[there_Q].tobytes(), name
 
 
 def test_few_distances_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labels = crowd(0, 6000, 16, "clouds")
-    direct = Mock(side_effect=products.direct)
-    monkeypatch.setattr(products, "direct", direct)
+    direct = Mock(side_effect=products.euclidean)
+    monkeypatch.setattr(products, "euclidean", direct)
     monkeypatch.setattr(module, "MOST_PER_QUERY", 1000)
     monkeypatch.setattr(module, "SMALLEST_GALLERY", 1000)
     some = Labels(labels.identities_N, labels.cameras_N, np.where(np.arange(6000) % 100, 2, 1).astype(np.int8))
