@@ -75,8 +75,9 @@ class Run:
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LONGEST_S
         while not condition():
-            assert self.process.poll() is None, self.process.communicate()[1]
-            assert time.monotonic() < deadline
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise AssertionError(self.process.communicate()[1])
             time.sleep(0.1)
 
     def told(self, kind: type[ev.AnyEvent]) -> bool:
