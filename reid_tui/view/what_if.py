@@ -99,7 +99,7 @@ def why_not_half(distances: DistancesReady | None, config: RunConfig) -> str:
     if config.loss in _NOT_OF_PAIRS:
         return _NOT_OF_PAIRS[config.loss]
     if distances is None:
-        return "the distances that it follows from come with the first evaluation"
+        return "distances of pairs come with the first evaluation"
     return "" if half_teach(distances, config) > 0 else "the different pairs of the last evaluation are not apart"
 
 

@@ -132,7 +132,7 @@ CHECKS: dict[str, Check] = {
     "turn_margin(0.05)": sends(cmd.ShiftMargin(0.05)),
     "turn_margin(-0.05)": sends(cmd.ShiftMargin(-0.05)),
     "type_margin": opens(MarginScreen),
-    "half_margin": sends(cmd.SetMargin(1.5)),
+    "half_margin": sends(cmd.SetMargin(2.0)),
     "type_lr": opens(NumberScreen),
     "save": sends(cmd.Save()),
     "go_back": goes_back_to_the_beginning,

@@ -100,7 +100,7 @@ async def test_the_key_takes_what_the_histogram_marks() -> None:
 @pytest.mark.parametrize(
     ("options", "evaluated", "words"),
     [
-        ({}, False, "no margin to suggest: the distances that it follows from come with the first evaluation"),
+        ({}, False, "no margin to suggest: distances of pairs come with the first evaluation"),
         ({"loss": "triplet"}, True, "no margin to suggest: triplet counts its margin from the same image on"),
         ({"loss": "ntxent"}, True, "no margin to turn: ntxent has a temperature, no margin in distance"),
     ],
