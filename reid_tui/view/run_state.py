@@ -198,5 +198,5 @@ class RunState:
 
     @property
     def margin_changes(self) -> tuple[Mark, ...]:
-        """Every change of the margin, oldest first, but the stairs on the way of a schedule's straight line."""
-        return tuple(mark for mark in self.history.marks if mark.kind == "margin" and not mark.ramp)
+        """Every change of the margin, oldest first."""
+        return tuple(mark for mark in self.history.marks if mark.kind == "margin")

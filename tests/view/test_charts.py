@@ -29,6 +29,7 @@ from reid_tui.view.charts import (
 from reid_tui.view.history import History, Mark
 from reid_tui.view.margin_line import margin_line
 from reid_tui.view.run_state import RunState
+from reid_tui.view.summary import summary_rows
 from tests.view.samples import (
     NAMES,
     PER_EPOCH,
@@ -160,7 +161,14 @@ def test_of_a_straight_line_the_log_tells_begin_and_end() -> None:
         "margin 1.60 → 1.605, in a straight line to 2.10 · schedule",
         "margin 2.095 → 2.10 · schedule",
     ]
-    assert [mark.step for mark in scheduled(4000).margin_changes] == [938, 1500, 3752]
+
+
+@pytest.mark.parametrize(
+    ("until", "end"), [(1600, ""), (4000, " → 2.10 at step 3,752"), (2000, " → 1.63 at step 1,988")]
+)
+def test_the_summary_tells_of_a_straight_line_where_it_ends(until: int, end: str) -> None:
+    rows = dict(summary_rows(scheduled(until)))
+    assert rows["margin"] == f"1.00 → 1.50 at step 938 → 1.60 at step 1,500{end}"
 
 
 @settings(max_examples=60, deadline=None)
