@@ -150,6 +150,27 @@ def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:
     assert "replay of attach 42" in {event.origin for event in told(steered, "third", ev.MarginChanged)}
 
 
+def test_a_schedule_of_the_margin_goes_by_itself_and_what_was_added_to_it_is_given_again(
+    tmp_path: Path, say: Say
+) -> None:
+    first: Orders = {6: [cmd.ShiftMargin(0.05)], 12: [cmd.ShiftMargin(0.1)], 13: [cmd.Stop()]}
+    go(tmp_path, first, margin_schedule="1 until 0.5, to 2 until 1.5, 0.7 until 2, 1.2")
+    lost: Orders = {18: [cmd.SetMargin(3.0)], 19: [cmd.Stop(save=False)]}
+    go(tmp_path, lost, resume="run")
+    second: Orders = {20: [cmd.SetMargin(1.5)]}
+    assert isinstance(go(tmp_path, second, resume="run"), ev.Finished)
+    code, _, last = say()
+    assert code == 0, last
+    assert turns(tmp_path, "run-replay")[-3:] == [(12, 0.85), (16, 1.35), (20, 1.5)]
+    origins = [(event.step, event.origin) for event in told(tmp_path, "run-replay", ev.MarginChanged)]
+    assert [step for step, origin in origins if origin == "replay of attach 42"] == [6, 12, 20]
+    assert {origin for _, origin in origins} == {"schedule", "replay of attach 42"}
+    assert told(tmp_path, "run-replay", ev.CommandRefused) == []
+    assert say("--name", "third", run="run-replay")[0] == 0
+    config = json.loads((locate_run("run", tmp_path) / "config.json").read_text())["config"]
+    assert config["margin_schedule"] == "1 until 0.5, to 2 until 1.5, 0.7 until 2, 1.2"
+
+
 def test_what_was_refused_since_the_loss_has_no_margin_is_refused_again(tmp_path: Path, say: Say) -> None:
     turns: Orders = {4: [cmd.SetMargin(1.5)], 9: [cmd.ShiftMargin(0.05), cmd.SetLearningRate(2e-3), cmd.Stop()]}
     go(tmp_path, turns, loss="ntxent")

@@ -60,7 +60,7 @@ def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command:
         before = answer(terminal, "stty", "-a")
         assert "echoe" in before
         terminal.run("clear")
-        terminal.run(*command)
+        terminal.run(*command, "--margin-schedule", "1.0 until 4, 2.0")
         terminal.until(says("LOADING"), 30)
         assert terminal.fact("alternate_on") == "1"
         terminal.until(says("TRAINING", "fashion-mnist", "cpu"), 120)
@@ -71,6 +71,12 @@ def test_start_pause_turn_the_margin_save_quit(width: int, height: int, command:
         terminal.until(lambda _: "paused" in terminal.fact("pane_title").lower(), 30)
         terminal.press("+", "+")
         terminal.until(says("1.10"), 30)
+        terminal.press("m")
+        terminal.until(says("esc leaves", "3 distances", "on the pairs of step", "expected loss", "half at"), 30)
+        terminal.press("M")
+        terminal.until(says("if set"), 30)
+        terminal.press("Escape")
+        terminal.until(lambda screen: "esc leaves" not in screen and "if set" not in screen, 30)
         terminal.press("m")
         terminal.until(says("esc leaves"), 30)
         terminal.press("a", "b", "c", "Enter")

@@ -36,6 +36,7 @@ def dashboard(
     rotations: learn.Rotations = None,
     loss: learn.Loss = None,
     margin: learn.Margin = None,
+    margin_schedule: learn.MarginSchedule = None,
     miner: learn.Miner = None,
     model: learn.Model = None,
     embedding_dim: learn.EmbeddingDim = None,

@@ -17,6 +17,17 @@ Margin = Annotated[
     number("margin", "X", "Distance beyond which pairs of two identities cost nothing. [tutorial: 1]", NETWORK),
 ]
 
+MarginSchedule = Annotated[
+    str | None,
+    option(
+        "margin_schedule",
+        "PARTS",
+        "Of the margin, in epochs: '1.0 until 2, to 2.0 until 5, 1.5'; 'to' goes there in a straight line.",
+        NETWORK,
+        config.parse_margin_schedule,
+    ),
+]
+
 
 def _model(text: str) -> str:
     if text != "?":

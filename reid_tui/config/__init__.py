@@ -62,6 +62,7 @@ from reid_tui.config.limits import (
     parse_number,
     parse_whole,
 )
+from reid_tui.config.margins import MarginPlan, margin_plan, parse_margin_schedule
 from reid_tui.config.options import (
     DataOptions,
     RunConfig,
@@ -121,6 +122,7 @@ __all__ = [
     "JsonScalar",
     "Limit",
     "LossName",
+    "MarginPlan",
     "MinerName",
     "ModelName",
     "NetworkOptions",
@@ -139,6 +141,7 @@ __all__ = [
     "check_objective",
     "check_one_beginning",
     "flag",
+    "margin_plan",
     "miners_of",
     "parse_augment",
     "parse_camera_pattern",
@@ -146,6 +149,7 @@ __all__ = [
     "parse_device",
     "parse_holdout",
     "parse_image_size",
+    "parse_margin_schedule",
     "parse_model",
     "parse_name",
     "parse_number",

@@ -40,6 +40,7 @@ class RunOptions(DataOptions):
     batch_size: int | None = None
     lr: float | None = None
     margin: float | None = None
+    margin_schedule: str | None = None
     pairs: str | None = None
     images_per_identity: int | None = None
     miner: str | None = None
@@ -105,6 +106,7 @@ class RunConfig:
     """Pairs a step."""
     lr: float
     margin: float
+    """Before the first step."""
     pairs: str
     loss: str
     model: str
@@ -144,6 +146,8 @@ class RunConfig:
     """Whether network and loss go through torch's compiler."""
     compile_why: str = ""
     """What it gains, where it was asked for."""
+    margin_schedule: str | None = None
+    """As `parse_margin_schedule` gives it; None where the margin changes by hand only."""
 
     @property
     def network(self) -> NetworkOptions:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reid_tui.config.choices import FEW_IDENTITIES, LARGEST_ALL_PAIRS, LOSSES, MODELS, ON_SPHERE
 from reid_tui.config.learning import check_network, check_objective, miners_of
+from reid_tui.config.margins import check_margin_schedule, first_margin
 from reid_tui.config.options import RunConfig, RunOptions
 from reid_tui.errors import UsageError
 
@@ -135,7 +136,7 @@ def resolve(
         steps=steps,
         batch_size=options.batch_size or preset.batch_size,
         lr=options.lr or preset.lr,
-        margin=options.margin or preset.margin,
+        margin=first_margin(options, preset.margin),
         pairs=_pairs(options, preset),
         loss=loss,
         model=options.model or preset.model,
@@ -148,6 +149,7 @@ def resolve(
         image_size=image_size,
         camera_pattern=options.camera_pattern,
         holdout=options.holdout,
+        margin_schedule=options.margin_schedule,
         **_learning(options, preset, loss),
     )
     _check(options, config)
@@ -196,6 +198,7 @@ def _check(options: RunOptions, config: RunConfig) -> None:
     """Refuse settings that do not go together."""
     if options.margin is not None and config.why_no_margin:
         raise UsageError(f"--margin does nothing with --loss {config.loss}: {config.why_no_margin}; leave it out")
+    check_margin_schedule(config)
     check_network(config.network, None if config.why_no_margin else config.margin)
     check_objective(config.loss, options.miner and config.miner, config.pairs)
     if (each := config.images_per_identity) is not None and each > config.batch_size:

@@ -19,7 +19,7 @@ from reid_tui.runs.log_end import whole
 from reid_tui.text import printable
 from reid_tui.training import commands as cmd
 from reid_tui.training.channels import Order
-from reid_tui.training.events import Finished, LrChanged, MarginChanged, Stopped
+from reid_tui.training.events import SCHEDULE, Finished, LrChanged, MarginChanged, Stopped
 from reid_tui.view.text import count
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _turned_meanwhile(run: RunDirectory) -> list[str]:
     """The first change in a replay that nobody recorded, as a sentence; none where there was none."""
     try:
         for event in read_events(run.events):
-            if isinstance(event, MarginChanged | LrChanged) and not event.origin.startswith(REPLAY):
+            if isinstance(event, MarginChanged | LrChanged) and not event.origin.startswith((REPLAY, SCHEDULE)):
                 what = NAMES["margin" if isinstance(event, MarginChanged) else "lr"]
                 return [f"{printable(event.origin, _ORIGIN_LIMIT)} turned {what} of the replay at step {event.step}"]
     except OSError:  # it is on the screen, then
@@ -146,7 +146,8 @@ class Replay:
         if not self._told.parts:
             raise RunError(f"the log {str(self._run.events)!r} tells of no start; without it no change is known")
         self._told.end(state.step, state.margin, state.lr)
-        orders = [*map(_order, self._told.changes), *_in_vain(self._told.refused, config)]
+        turned = [change for change in self._told.changes if change.origin != SCHEDULE]
+        orders = [*map(_order, turned), *_in_vain(self._told.refused, config)]
         self.script = Script(orders, state.step)
 
     def config(self, steps_per_epoch: int) -> RunConfig:

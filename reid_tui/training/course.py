@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from reid_tui.config import margin_plan
 from reid_tui.data.pairs import steps_per_epoch
 from reid_tui.learning.schedules import check_schedule
 from reid_tui.learning.schedules import factor as schedule_factor
 from reid_tui.training.scoring import map_interval
 
 if TYPE_CHECKING:
-    from reid_tui.config import RunConfig
+    from reid_tui.config import MarginPlan, RunConfig
 
 PROGRESS_LINES: Final = 20_000
 """About so many progress events in a long run."""
@@ -33,6 +34,7 @@ class Course:
     map_every: int
     progress_every: int
     schedule: str
+    margins: MarginPlan
 
     def epoch(self, step: int) -> int:
         """From 1; a step at the border belongs to the epoch that it ends."""
@@ -43,9 +45,9 @@ class Course:
         return step % self.per_epoch == 0
 
     def until_due(self, done: int) -> int:
-        """Steps that follow so many until one after which something is due, or the last."""
+        """Steps that follow so many until one after which something is due or the margin changes, or the last."""
         every = (self.per_epoch, self.eval_every, self.map_every)
-        return min(self.total - done, *(part - done % part for part in every))
+        return min(self.total, self.margins.next_after(done), *(done + part - done % part for part in every)) - done
 
     def tells(self, before: int, after: int) -> bool:
         """Whether a progress event is due in between."""
@@ -71,4 +73,5 @@ def course_of(config: RunConfig, images: int, *, on_gpu: bool = False) -> Course
         map_every=map_interval(config.batch_size, total, on_gpu=on_gpu),
         progress_every=max(1, total // PROGRESS_LINES),
         schedule=config.schedule,
+        margins=margin_plan(config.margin_schedule, config.margin, per_epoch),
     )

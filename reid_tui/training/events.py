@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from reid_tui.evaluation.operating import Fitted
 
 SCHEMA: Final = 1
+SCHEDULE: Final = "schedule"
+"""Origin of what the run's own schedule turns."""
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Rates = tuple[tuple[float, float], ...]
@@ -213,10 +215,17 @@ class Resumed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginChanged(Event):
-    """From the next step on."""
+    """From the next step on. The run's schedule changes it with the origin `SCHEDULE`."""
 
     old: float
     new: float
+    ramp: tuple[float, ...] = ()
+    """Where the straight line of a schedule begins and ends that this is one of the stairs of; else empty."""
+
+    @property
+    def on_the_way(self) -> bool:
+        """Whether other stairs follow."""
+        return bool(self.ramp) and self.new != self.ramp[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

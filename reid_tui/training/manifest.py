@@ -23,6 +23,7 @@ from reid_tui.config import (
     parse_camera_pattern,
     parse_holdout,
     parse_image_size,
+    parse_margin_schedule,
     parse_model,
 )
 from reid_tui.errors import CheckpointError, UsageError
@@ -60,6 +61,7 @@ _PARSED: Final[dict[str, Callable[[str], str]]] = {
     "model": parse_model,
     "holdout": parse_holdout,
     "camera_pattern": parse_camera_pattern,
+    "margin_schedule": parse_margin_schedule,
 }
 
 
@@ -90,6 +92,8 @@ class TrainingState:
     """Of the pairs that come next, by these very weights; the largest float32 where a number is not finite."""
     rewinds: int = 0
     """How often the run had gone back to an earlier checkpoint by then."""
+    margin_offset: float = 0.0
+    """What a person had added to the margin's schedule."""
 
     @property
     def sound(self) -> bool:

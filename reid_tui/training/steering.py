@@ -17,6 +17,7 @@ from reid_tui.training.refusals import Refusals
 if TYPE_CHECKING:
     from reid_tui.training.channels import CommandBox, Order
     from reid_tui.training.learner import Learner
+    from reid_tui.training.scheduled_margin import ScheduledMargin
     from reid_tui.training.stopwatch import Stopwatch
 
 
@@ -95,11 +96,27 @@ class Steering:
     """Pause, single steps, and the two numbers that can be turned while training runs."""
 
     def __init__(
-        self, inbox: CommandBox, learner: Learner, watch: Stopwatch, emit: Signed, script: Script | None = None
+        self,
+        inbox: CommandBox,
+        learner: Learner,
+        margins: ScheduledMargin,
+        watch: Stopwatch,
+        emit: Signed,
+        script: Script | None = None,
     ) -> None:
-        """Take the box, what its commands turn, the watch that a pause stops, who is told, and what is set already."""
+        """Take the parts.
+
+        Args:
+            inbox: of commands.
+            learner: what they turn.
+            margins: the schedule of its margin.
+            watch: stopped by a pause.
+            emit: who is told.
+            script: what is set already.
+        """
         self._inbox = inbox
         self._learner = learner
+        self._margins = margins
         self._watch = watch
         self._emit = emit
         self._script = script
@@ -109,10 +126,14 @@ class Steering:
     def obey(self, trainer: Steered) -> None:
         """Carry out what waits; while paused, wait for what comes. Returns when the next step may be taken.
 
+        Before all else the margin follows its schedule to that step.
+
         Raises:
             StopTraining: told to stop.
         """
         while True:
+            if (change := self._margins.follow(trainer.step)) is not None:
+                self._emit(change)
             order = self._scripted(trainer.step)
             if order is None and self.paused and not self._steps_granted:
                 order = self._wait(trainer)
@@ -198,6 +219,7 @@ class Steering:
             self._refuse(command, step, reason)
         elif self._accepts(command, step, "margin", value, self._learner.margin):
             old, self._learner.margin = self._learner.margin, value
+            self._margins.turned(step)
             self._emit(ev.MarginChanged(step=step, old=old, new=value))
 
     def _set_lr(self, command: cmd.Command, step: int, value: float) -> None:

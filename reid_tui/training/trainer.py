@@ -19,6 +19,7 @@ from reid_tui.training.manifest import EXPLODED, TrainingState
 from reid_tui.training.pictures import distances_of, map_of, scores_of
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
+from reid_tui.training.scheduled_margin import ScheduledMargin
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
 
@@ -92,7 +93,8 @@ class Trainer:
         self._went_back = False
         """To another checkpoint than the newest one, before it was opened."""
         self._watch = Stopwatch()
-        self._steering = Steering(inbox, learner, self._watch, self._emit, script)
+        self._margins = ScheduledMargin(self._course.margins, learner, config.margin_limit.high)
+        self._steering = Steering(inbox, learner, self._margins, self._watch, self._emit, script)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
@@ -126,7 +128,7 @@ class Trainer:
         self._went_back = self._rewinds > state.rewinds
         self._watch.seconds = state.wall_s
         self._scores = None if state.map is None else (state.map, state.rank1)
-        self._learner.margin = state.margin
+        self._learner.margin, self._margins.offset = state.margin, state.margin_offset
         self._learner.lr = state.lr
 
     def state(self) -> TrainingState:
@@ -138,6 +140,7 @@ class Trainer:
             epoch_pairs=self._epoch_loss.pairs,
             pairs_seen=self._pairs_seen,
             margin=self._learner.margin,
+            margin_offset=self._margins.offset,
             lr=self._learner.lr,
             skipped=self._skipped,
             skipped_in_row=self._ruined_in_row,

@@ -17,7 +17,7 @@ from reid_tui.config import LIMITS
 from reid_tui.files import write_whole
 from reid_tui.signals import SAVING
 from reid_tui.text import printable
-from reid_tui.training.commands import Command, Evaluate, GoBack, Save, SetLearningRate, SetMargin, ShiftMargin, Step
+from reid_tui.training.commands import Command, Evaluate, GoBack, Save, SetLearningRate, Step
 from reid_tui.training.events import AnyEvent, Progress, RunStarted
 from reid_tui.tui import themes
 from reid_tui.tui.bindings import bindings
@@ -25,6 +25,7 @@ from reid_tui.tui.host import Host
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.leaving.exit import Leaving
 from reid_tui.tui.leaving.quitting import Quitting
+from reid_tui.tui.margin_keys import MarginKeys
 from reid_tui.tui.notices import notices
 from reid_tui.tui.pace import rhythm
 from reid_tui.tui.pause_key import PauseKey
@@ -41,7 +42,7 @@ from reid_tui.tui.ticker import Ticker
 from reid_tui.tui.typed_ahead import Answered, TypedAhead
 from reid_tui.view.fold import fold
 from reid_tui.view.run_state import RunState
-from reid_tui.view.text import amount, plain
+from reid_tui.view.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,6 +109,7 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         """The newest toast, and when it came."""
         self._ticker = Ticker(self, self.pull, fps)
         self._main = MainScreen(self._ticker.hurry, rhythm(fps))
+        self._margin_keys = MarginKeys(self, self._main, self._post, self._toast, self._steerable)
         self.signals = Signals(self._signalled)
         self._clock = clock
         self._title = TitleBar()
@@ -243,14 +245,15 @@ class ReidTuiApp(App[None], inherit_bindings=False):
 
     def action_turn_margin(self, by: float) -> None:
         """Up or down."""
-        if self._has_margin():
-            self._send(ShiftMargin(by))
+        self._margin_keys.turn(by)
 
     def action_type_margin(self) -> None:
         """An exact margin."""
-        if self._has_margin() and self.state.started is not None:
-            limit = self.state.started.config.margin_limit
-            self.push_screen(NumberScreen("margin", limit, amount(self.state.margin)), self._typed_margin)
+        self._margin_keys.type()
+
+    def action_half_margin(self) -> None:
+        """The margin that the distances suggest."""
+        self._margin_keys.half()
 
     def action_type_lr(self) -> None:
         """An exact learning rate."""
@@ -345,21 +348,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self._toast(why, "warning")
         return not why
 
-    def _has_margin(self) -> bool:
-        """Whether somebody takes commands that turn the margin; says why not."""
-        if not self._steerable():
-            return False
-        if why := self.state.why_no_margin:
-            self._toast(f"no margin to turn: {why}", "warning")
-        return not why
-
     def _post(self, command: Command, origin: str = HERE) -> None:
         self.session.send(command, origin)
         self._ticker.hurry()
-
-    def _typed_margin(self, value: float | None) -> None:
-        if value is not None:
-            self._send(SetMargin(value))
 
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:

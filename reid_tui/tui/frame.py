@@ -22,6 +22,8 @@ class Controls:
     highlight: int | None = None
     log_axis: bool = False
     smoothing: float = SMOOTHINGS[2]
+    margin: float | None = None
+    """One that is being typed, shown in place of the run's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -85,6 +85,7 @@ KEYS: Final = (
         "margin",
     ),
     Key(("m",), "m", "type_margin", "Set the margin", "type an exact margin", "training", ("SetMargin",)),
+    Key(("M",), "M", "half_margin", "Suggested margin", "margin at which half teach", "training", ("SetMargin",)),
     Key(("r",), "r", "type_lr", "Set the learning rate", "type a learning rate", "training", ("SetLearningRate",)),
     Key(("s",), "s", "save", "Save a checkpoint", "save a checkpoint", "training", ("Save",), "save"),
     Key(("e",), "e", "evaluate", "Evaluate now", "evaluate now", "training", ("Evaluate",)),

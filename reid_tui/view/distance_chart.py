@@ -33,6 +33,8 @@ def distance_chart(
     width: int,
     height: int,
     style: ChartStyle,
+    *,
+    suggested: float = math.nan,
 ) -> list[str]:
     """Draw both populations as overlaid histograms, each of area 1.
 
@@ -43,6 +45,7 @@ def distance_chart(
         width: cells.
         height: cells.
         style: glyphs and colours.
+        suggested: another margin, drawn faint; not finite for none.
 
     Returns:
         `height` lines of `width` cells.
@@ -65,6 +68,8 @@ def distance_chart(
     if axes:
         draw_axes(grid, area, x, Axis(0.0, 1.0))
         _draw_legend(grid, distances)
+    if 0 < suggested <= high and suggested != margin:
+        _draw_suggestion(grid, area, area.column(x.share(suggested)), suggested, labelled=axes)
     _draw_lines(grid, area, x, margin, threshold, labelled=axes)
     return grid.lines()
 
@@ -155,6 +160,15 @@ def _draw_lines(grid: Grid, area: Area, x: Axis, margin: float, threshold: float
         for row in range(starts.get(line, area.top), area.top + area.rows):
             behind = _fill_behind(grid, line.column, row)
             grid.put(line.column, row, line.stroke, Look(grid.style.ink(line.role), behind, bold=True))
+
+
+def _draw_suggestion(grid: Grid, area: Area, column: int, suggested: float, *, labelled: bool) -> None:
+    """A faint line of dots, every second row, named in the first row where nothing stands there."""
+    for row in range(area.top, area.top + area.rows, 2):
+        grid.put(column, row, "·", Look(grid.style.ink("muted"), _fill_behind(grid, column, row)))
+    label = f"half {amount(suggested)}"
+    if labelled and grid.blank(column + 1, area.top, len(label) + 2):
+        grid.text(column + 2, area.top, label, grid.inked("muted"))
 
 
 class _Line(NamedTuple):

@@ -133,7 +133,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
         case Resumed():
             change = {"paused": False, "diverged": None, "phase": "training"}
         case MarginChanged() if not state.why_no_margin:
-            mark = Mark(event.step, "margin", event.old, event.new)
+            mark = Mark(event.step, "margin", event.old, event.new, event.on_the_way)
             change = {"margin": event.new, "history": history.with_mark(mark)}
         case LrChanged():
             change = {"lr": event.new, "history": history.with_mark(Mark(event.step, "lr", event.old, event.new))}

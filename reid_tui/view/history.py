@@ -46,6 +46,8 @@ class Mark:
     kind: Literal["margin", "lr"]
     old: float
     new: float
+    ramp: bool = False
+    """One of the stairs of a schedule's straight line, not the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ class History:
             if marks[index].step != mark.step:
                 break
             if marks[index].kind == mark.kind:
-                mark = replace(marks.pop(index), new=mark.new)
+                mark = replace(mark, old=marks.pop(index).old)
                 break
         if mark.old != mark.new:
             marks.append(mark)

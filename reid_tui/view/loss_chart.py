@@ -25,6 +25,7 @@ from reid_tui.view.text import amount, plain, short_count
 
 if TYPE_CHECKING:
     from reid_tui.view.history import History, Mark
+    from reid_tui.view.margin_line import Margins
     from reid_tui.view.palette import ChartStyle, Role
 
 _HIGHEST: Final = 1e30
@@ -43,6 +44,7 @@ def loss_chart(
     log: bool = False,
     smoothing: float = 0.9,
     steps_per_epoch: int = 0,
+    margins: Margins = (),
 ) -> list[str]:
     """Draw the loss.
 
@@ -55,6 +57,7 @@ def loss_chart(
         log: logarithmic y axis; losses of 0 are left out.
         smoothing: 0..0.99, weight of the past per step.
         steps_per_epoch: draws the epochs below the steps where they are readable; 0 for none.
+        margins: from which step on the margin has which value, drawn as a line of its own behind the losses.
 
     Returns:
         `height` lines of `width` cells.
@@ -76,7 +79,9 @@ def loss_chart(
     y = _log_axis(raw, smooth, area.rows) if log else _linear_axis(raw, area.rows)
     x = Axis(0, last, tuple((v, short_count(v)) for v in spread(0, last, max(area.columns // 11, 1), whole=True)))
 
-    for mark in history.marks:
+    _draw_margins(grid, area, last, int(steps[-1]), margins)
+    marks = tuple(mark for mark in history.marks if not mark.ramp)
+    for mark in marks:
         column = area.column(x.share(mark.step))
         for row in range(area.rows):
             grid.put(column, row, "│" if mark.kind == "margin" else "┊", grid.inked(_role(mark)))
@@ -88,8 +93,20 @@ def loss_chart(
         draw_axes(grid, area, x, y, columns[: -1 if bounds and bounds[-1] >= last else None] if readable else ())
         if readable:
             _label_epochs(grid, area, columns)
-    _label_marks(grid, area, x, history.marks)
+    _label_marks(grid, area, x, marks)
     return grid.lines()
+
+
+def _draw_margins(grid: Grid, area: Area, last: int, done: int, margins: Margins) -> None:
+    """The margin over the steps, from 0 at the bottom to the largest one; what is still to come is faint."""
+    if not margins:
+        return
+    steps, values = np.array([step for step, _ in margins]), np.array([value for _, value in margins])
+    at = np.linspace(0, last, area.columns)
+    rows = values[np.searchsorted(steps, at, side="right") - 1] / values.max() * (area.rows - 1)
+    for column, row in enumerate(np.rint(rows).astype(int).tolist()):
+        look = grid.inked("margin" if at[column] <= done else "muted")
+        grid.put(area.left + column, area.top + area.rows - 1 - row, "─", look)
 
 
 def _linear_axis(raw: Floats, rows: int) -> Axis:

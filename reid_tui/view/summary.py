@@ -186,9 +186,10 @@ def _best(state: RunState) -> str:
 
 
 def _changes(marks: tuple[Mark, ...], value: float, show: Callable[[float], str]) -> str:
-    """1.00 → 1.10 at step 340 → 1.20 at step 400."""
+    """1.00 → 1.10 at step 340 → 1.20 at step 400; of a straight line only where it ends, or has come to."""
     if not marks:
         return show(value) if math.isfinite(value) else ""
-    shown = marks[-_SHOWN_CHANGES:]
-    first = show(shown[0].old) if len(shown) == len(marks) else "…"
+    told = [mark for mark in marks if not mark.ramp or mark is marks[-1]]
+    shown = told[-_SHOWN_CHANGES:]
+    first = show(marks[0].old) if len(shown) == len(told) else "…"
     return " → ".join([first, *(f"{show(mark.new)} at step {count(mark.step)}" for mark in shown)])

@@ -141,6 +141,14 @@ def scored_on(event: Evaluated) -> str:
     return ", ".join(part for part in (f"{images} images", event.protocol, without) if part)
 
 
+def _margin_changed(event: MarginChanged) -> tuple[LogKind, str] | None:
+    """Of a straight line the first of its stairs and the last."""
+    if event.on_the_way and abs(event.old - event.ramp[0]) > 1e-6:
+        return None
+    towards = f", in a straight line to {amount(event.ramp[-1])}" if event.on_the_way else ""
+    return "margin", f"margin {amount(event.old)} → {amount(event.new)}{towards}"
+
+
 def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
     match event:
         case PhaseChanged():
@@ -161,7 +169,7 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
         case Evaluated():
             return "scores", scores_text(event)
         case MarginChanged():
-            return "margin", f"margin {amount(event.old)} → {amount(event.new)}"
+            return _margin_changed(event)
         case LrChanged():
             return "lr", f"learning rate {plain(event.old)} → {plain(event.new)}"
         case CheckpointSaved():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reid_tui.training.event_json import from_json, to_json, to_line
-from reid_tui.training.events import Evaluated
+from reid_tui.training.events import Evaluated, MarginChanged
 from tests.training.test_card import FITTED
 from tests.view.samples import started
 
@@ -118,3 +118,11 @@ def test_settings_that_a_later_version_has_are_left_out_and_those_of_another_typ
 def test_what_is_no_score_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
         from_json({**OLD, field: value})
+
+
+def test_a_change_of_the_margin_names_its_straight_line_where_there_is_one() -> None:
+    one, two = (MarginChanged(step=3, old=1.0, new=1.1, ramp=ramp) for ramp in ((), (1.0, 2.0)))
+    assert "ramp" not in to_json(one)
+    assert json.loads(to_line(two))["ramp"] == [1.0, 2.0]
+    assert [from_json(json.loads(to_line(event))) for event in (one, two)] == [one, two]
+    assert (one.on_the_way, two.on_the_way, dataclasses.replace(two, new=2.0).on_the_way) == (False, True, False)

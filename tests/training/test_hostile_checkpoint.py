@@ -23,7 +23,7 @@ from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config, read_ma
 from tests.training.small import save_small, small_config
 
 _DEFAULTED = tuple(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING)
-LATER = ("rank1", "split", "loss", "rewinds", *_DEFAULTED)
+LATER = ("rank1", "split", "loss", "rewinds", "margin_offset", *_DEFAULTED)
 """What older manifests do not have."""
 NEWEST, OLDER = "step-00000024", "step-00000016"
 
@@ -196,6 +196,10 @@ WRONG: list[tuple[str, object]] = [
     ("state.margin", -1.0),
     ("state.margin", 0),
     ("state.margin", HUGE),
+    ("state.margin_offset", float("nan")),
+    ("state.margin_offset", "0"),
+    ("config.margin_schedule", "1.0 until 2"),
+    ("config.margin_schedule", "1 until 2, 1 until 1\x1b[2J"),
     ("state.lr", float("nan")),
     ("state.lr", None),
     ("state.wall_s", float("-inf")),

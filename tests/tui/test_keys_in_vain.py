@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+from textual.widgets import Static
 
 from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
@@ -63,7 +64,7 @@ async def test_keys_of_a_margin_that_does_nothing_say_why_and_it_is_nowhere_show
         script.evaluate()
         script.train(40)
         await rig.until(lambda: rig.app.state.step == 40 and "threshold" in rig.panel("distances").canvas.text)
-        await rig.press("+", "=", "-", "m", "w")
+        await rig.press("+", "=", "-", "m", "M", "w")
         await rig.until(lambda: rig.main.controls.smoothing == 0.995)
         assert set(said) == {"no margin to turn: ntxent has a temperature, no margin in distance"}
         assert rig.app.screen is rig.main
@@ -82,7 +83,9 @@ async def test_the_dialog_knows_where_the_margin_of_embeddings_of_length_1_ends(
         await rig.press("m")
         await rig.until(lambda: "a number above 0 up to 2" in rig.text)
         await rig.press(*"2.5", "enter")
-        await rig.until(lambda: "margin must be a number above 0 up to 2," in rig.text and script.sent == [])
+        wrong = rig.app.screen.query_one("#wrong", Static)
+        await rig.until(lambda: "margin must be a number above 0 up to 2," in str(wrong.content))
+        assert script.sent == []
         await rig.press("backspace", "backspace", "enter")
         await rig.until(lambda: script.sent == [cmd.SetMargin(2.0)])
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
 import numpy as np
 
-from reid_tui.config import RunOptions, resolve
+from reid_tui.config import RunOptions, margin_plan, resolve
+from reid_tui.config.margins import Change
 from reid_tui.evaluation.operating import Fitted, OperatingPoint, Pairs
-from reid_tui.training.events import SCHEMA, DatasetFacts, DistancesReady, Evaluated, Progress, RunStarted
+from reid_tui.training.events import (
+    SCHEDULE,
+    SCHEMA,
+    DatasetFacts,
+    DistancesReady,
+    Evaluated,
+    MarginChanged,
+    Progress,
+    RunStarted,
+)
+from reid_tui.view.fold import fold
 from reid_tui.view.history import History, Mark
+from reid_tui.view.run_state import RunState
 
 NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -105,6 +118,22 @@ def history(count: int = STEPS) -> History:
             evaluated(step, rank1=0.5 + 0.32 * done, map=0.4 + 0.39 * done, auc=0.85 + 0.123 * done)
         )
     return told
+
+
+def scheduled(until: int = 2400) -> RunState:
+    """A run with a schedule of its margin, in the midst of a straight line; at step 1500 a person has added 0.1."""
+    schedule = "1 until 1, 1.5 until 2, to 2 until 4"
+    config = dataclasses.replace(resolve(RunOptions(), "fashion-mnist", 10), margin_schedule=schedule)
+    line = [change for change in margin_plan(schedule, 1.0, PER_EPOCH).changes if change.ramp and change.step <= until]
+    turned: list[Change] = [Change(938, 1.5), Change(1500, 1.6)]
+    turned += [Change(step, round(margin + 0.1, 9), (1.6, 2.1)) for step, margin, _ in line]
+    state, old = fold(RunState(), [started(config=config)]), 1.0
+    for at, new, ramp in turned:
+        origin = "dashboard" if at == 1500 else SCHEDULE
+        before = [progress(step, 0.1 + 1 / (9 + step), margin=old) for step in range(state.step + 1, at + 1)]
+        changed = MarginChanged(step=at, old=old, new=new, ramp=ramp, origin=origin)
+        state, old = fold(state, [*before, changed]), new
+    return fold(state, [progress(step, 0.1 + 1 / (9 + step), margin=old) for step in range(state.step + 1, until + 1)])
 
 
 def two_splits() -> History:

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,23 @@ from reid_tui.view.charts import (
     score_chart,
 )
 from reid_tui.view.history import History, Mark
-from tests.view.samples import NAMES, PER_EPOCH, SGR, STEPS, blobs, distances, evaluated, history, stripped, two_splits
+from reid_tui.view.margin_line import margin_line
+from reid_tui.view.run_state import RunState
+from reid_tui.view.summary import summary_rows
+from tests.view.samples import (
+    NAMES,
+    PER_EPOCH,
+    SGR,
+    STEPS,
+    blobs,
+    distances,
+    evaluated,
+    history,
+    scheduled,
+    started,
+    stripped,
+    two_splits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,9 +81,12 @@ def check(lines: list[str], width: int, height: int, style: ChartStyle) -> list[
     return plain
 
 
+SCHEDULED = scheduled()
+LINE = margin_line(SCHEDULED)
 CHARTS: dict[str, Callable[[int, int, ChartStyle], list[str]]] = {
     "loss": lambda w, h, s: loss_chart(DATA, w, h, s, total_steps=STEPS, steps_per_epoch=PER_EPOCH, smoothing=0.98),
     "loss-log": lambda w, h, s: loss_chart(DATA, w, h, s, total_steps=STEPS, steps_per_epoch=PER_EPOCH, log=True),
+    "loss-scheduled": lambda w, h, s: loss_chart(SCHEDULED.history, w, h, s, total_steps=STEPS, margins=LINE),
     "loss-empty": lambda w, h, s: loss_chart(EMPTY, w, h, s, total_steps=STEPS),
     "scores": lambda w, h, s: score_chart(DATA, w, h, s, total_steps=STEPS),
     "scores-two": lambda w, h, s: score_chart(BOTH, w, h, s, total_steps=STEPS, split="unseen"),
@@ -92,6 +112,8 @@ def test_exact_size(name: str, style: ChartStyle) -> None:
         ("loss", 78, 20, "braille"),
         ("loss", 60, 18, "ascii"),
         ("loss-log", 78, 20, "braille"),
+        ("loss-scheduled", 78, 20, "braille"),
+        ("loss-scheduled", 60, 12, "ascii"),
         ("scores", 60, 8, "braille"),
         ("scores", 60, 8, "ascii"),
         ("scores-two", 45, 6, "braille"),
@@ -117,6 +139,36 @@ def test_golden(name: str, width: int, height: int, style: str) -> None:
     if os.environ.get("REID_TUI_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_the_margin_of_a_schedule_is_a_line_shifted_by_what_was_added() -> None:
+    steps = [step for step, _ in LINE]
+    assert steps == sorted(set(steps))
+    assert LINE[:3] == ((0, 1.0), (938, 1.5), (1500, 1.6))
+    assert (LINE[-1][0], LINE[-1][1]) == (3752, pytest.approx(2.1))
+    assert all(value == pytest.approx(1.6 + 0.5 * (step - 1876) / 1876, abs=1e-3) for step, value in LINE[3:])
+    assert SCHEDULED.started is not None
+    hostile = replace(SCHEDULED.started.config, margin_schedule="\x1b[31m")
+    assert margin_line(replace(SCHEDULED, started=started(config=hostile))) == ()
+    assert margin_line(replace(SCHEDULED, started=started())) == margin_line(RunState()) == ()
+
+
+def test_of_a_straight_line_the_log_tells_begin_and_end() -> None:
+    lines = [line.text for line in scheduled(4000).log if line.kind == "margin"]
+    assert lines == [
+        "margin 1.00 → 1.50 · schedule",
+        "margin 1.50 → 1.60 · dashboard",
+        "margin 1.60 → 1.605, in a straight line to 2.10 · schedule",
+        "margin 2.095 → 2.10 · schedule",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("until", "end"), [(1600, ""), (4000, " → 2.10 at step 3,752"), (2000, " → 1.63 at step 1,988")]
+)
+def test_the_summary_tells_of_a_straight_line_where_it_ends(until: int, end: str) -> None:
+    rows = dict(summary_rows(scheduled(until)))
+    assert rows["margin"] == f"1.00 → 1.50 at step 938 → 1.60 at step 1,500{end}"
 
 
 @settings(max_examples=60, deadline=None)

@@ -237,6 +237,14 @@ def test_what_was_turned_after_the_save_of_the_step_that_a_resume_goes_on_from_i
     assert fold(state, [turned]).history.marks == (Mark(100, "margin", 1.0, 1.2),)
 
 
+def test_what_a_person_turns_on_a_stair_of_the_schedule_is_a_mark_of_its_own() -> None:
+    stair = MarginChanged(step=100, old=1.0, new=1.1, ramp=(1.0, 2.0))
+    state = fold(RunState(), [started(), stair])
+    assert state.history.marks == (Mark(100, "margin", 1.0, 1.1, ramp=True),)
+    turned = fold(state, [MarginChanged(step=100, old=1.1, new=1.5)])
+    assert turned.history.marks == (Mark(100, "margin", 1.0, 1.5),)
+
+
 def test_a_start_at_step_0_is_a_new_run_that_keeps_the_log() -> None:
     state = after(*BEGUN, evaluated(2), started())
     assert (state.step, state.history.length, state.scores) == (0, 0, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.widget import Widget
 
     from reid_tui.tui.pace import Rhythm
     from reid_tui.tui.thrift import Thrift
@@ -56,6 +58,8 @@ class MainScreen(Screen[None]):
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
         self._changed = changed
         self._told = RunState()
+        self._before: tuple[Wish, Widget | None] | None = None
+        """What was to be seen before a margin was typed."""
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
@@ -152,6 +156,25 @@ class MainScreen(Screen[None]):
         """Move it by as much as it shows."""
         self._log_panel.move_window(pages=by)
         self._changed()
+
+    def consider(self, margin: float | None) -> None:
+        """Show a margin that is being typed, with the distances in view; None leaves everything as it was before.
+
+        Args:
+            margin: in units of distance; NaN while what is typed is none.
+        """
+        if margin is None:
+            if self._before is not None:
+                wish, focused = self._before
+                self.area.rearrange(wish)
+                self.set_focus(focused)
+            self._before = None
+        elif self._before is None:
+            self._before = self.area.wish, self.focused
+            if "distances" not in self.area.arrangement.boxes:
+                self.area.rearrange(choose(self.area.wish, self.area.arrangement, "distances"))
+        typed = margin if margin is not None and math.isfinite(margin) else None
+        self._control(replace(self.controls, margin=typed))
 
     def _focus(self, name: str) -> None:
         self.set_focus(next(panel for panel in self.area.panels if panel.key == name))

@@ -26,6 +26,8 @@ class NumberScreen(ModalScreen[float | None]):
         Binding("escape", "cancel", show=False),
     ]
 
+    FIELD: ClassVar[type[Input]] = Input
+
     def __init__(self, label: str, limit: Limit, current: str) -> None:
         """Ask.
 
@@ -45,8 +47,13 @@ class NumberScreen(ModalScreen[float | None]):
             box.border_title = Content(self._label)
             box.border_subtitle = Content("enter sets, esc leaves")
             yield Static(Content(f"{self._limit}"), classes="dialog-text", markup=False)
-            yield Input(self._current, select_on_focus=True, compact=True)
+            yield self.FIELD(self._current, select_on_focus=True, compact=True)
             yield Static(id="wrong", markup=False)
+            yield from self.below()
+
+    def below(self) -> ComposeResult:
+        """What else a subclass says of the number."""
+        yield from ()
 
     def on_input_changed(self) -> None:
         """What was wrong may be right now."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.loss_chart import loss_chart
+from reid_tui.view.margin_line import margin_line
 from reid_tui.view.score_chart import score_chart
 from reid_tui.view.text import fixed
 
@@ -74,6 +75,7 @@ class LossPanel(Panel):
             total_steps=state.total_steps,
             log=controls.log_axis,
             smoothing=controls.smoothing,
+            margins=margin_line(state),
             steps_per_epoch=state.started.steps_per_epoch if state.started and not self.scores.display else 0,
         )
         self.canvas.show(lines)
