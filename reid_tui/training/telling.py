@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from reid_tui.errors import advice
 from reid_tui.training.events import PhaseChanged, Progress, Warned
+from reid_tui.training.inside import inside_margin
 from reid_tui.training.pictures import distances_of, map_of
 
 if TYPE_CHECKING:
+    from reid_tui.config import RunConfig
+    from reid_tui.data.pairs import EpochPairs
     from reid_tui.training.course import Course
     from reid_tui.training.events import Listener, Phase
     from reid_tui.training.keeper import Keeper
@@ -22,9 +25,17 @@ class Telling:
     """Makes events of what the trainer has at hand. Changes nothing of it."""
 
     def __init__(
-        self, emit: Listener, course: Course, learner: Learner, watch: Stopwatch, keeper: Keeper, split: str
+        self,
+        config: RunConfig,
+        emit: Listener,
+        course: Course,
+        learner: Learner,
+        watch: Stopwatch,
+        keeper: Keeper,
+        split: str,
     ) -> None:
-        """Take who is told, what the events are read from, who keeps the maps, and of which split they are."""
+        """Take the run's config, who is told, what the events are read from, who keeps the maps, and of which split."""
+        self._config = config
         self._emit = emit
         self._course = course
         self._learner = learner
@@ -41,9 +52,16 @@ class Telling:
         self._emit(Warned(step=step, code=code, message=message))
 
     def progress(
-        self, step: int, result: StepResult, losses: tuple[float, ...], *, pairs_seen: int, skipped: int
+        self,
+        step: int,
+        pairs: EpochPairs,
+        result: StepResult,
+        losses: tuple[float, ...],
+        *,
+        pairs_seen: int,
+        skipped: int,
     ) -> None:
-        """The newest step; `losses` of all that this tells of, empty where it is this one alone."""
+        """The newest step, on those pairs; `losses` of all that this tells of, empty where it is this one alone."""
         self._emit(
             Progress(
                 step=step,
@@ -58,6 +76,7 @@ class Telling:
                 skipped=skipped,
                 teaching=result.teaching,
                 rate=self._learner.rate,
+                inside=inside_margin(self._config, result.teaching, pairs.same_P),
             )
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from reid_tui.errors import LostProcessError
 from reid_tui.training import events as ev
+from reid_tui.training.alarms import Alarms
 from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
@@ -77,7 +78,8 @@ class Trainer:
         self._learner = learner
         self._scorer = scorer
         self._keeper = keeper
-        self._emit = Signed(emit)
+        self._alarms = Alarms(emit, can_pause=steerable and script is None)
+        self._emit = Signed(self._alarms)
         self._inbox = inbox
         self._steerable = steerable
         self._scripted = script is not None
@@ -94,7 +96,7 @@ class Trainer:
         """To another checkpoint than the newest one, before it was opened."""
         self._watch = Stopwatch()
         self._steering = Steering(inbox, learner, self._watch, self._emit, script)
-        self._telling = Telling(self._emit, self._course, learner, self._watch, keeper, scorer.split)
+        self._telling = Telling(config, self._emit, self._course, learner, self._watch, keeper, scorer.split)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
@@ -189,6 +191,8 @@ class Trainer:
                 self._steering.obey(self)
                 if self._train_steps() and (end := self._diverge()):
                     return end
+                if self._alarms.take_pause():
+                    self._steering.pause(self._step)
             return self._finish()
         except StopTraining as stop:
             return self._stop(stop.command)
@@ -226,7 +230,9 @@ class Trainer:
         if self._course.tells(first, self._step) or self._steering.paused or not all(r.applied for r in results):
             losses = tuple(result.loss for result in results)
             told = losses if len(losses) > 1 and self._course.progress_every == 1 else ()
-            self._telling.progress(self._step, results[-1], told, pairs_seen=self._pairs_seen, skipped=self._skipped)
+            self._telling.progress(
+                self._step, batches[-1], results[-1], told, pairs_seen=self._pairs_seen, skipped=self._skipped
+            )
         self._after_step()
         return diverged
 
@@ -284,7 +290,10 @@ class Trainer:
         self._saving.take_fit(scored.fitted, self._step)
         for split, evaluation in scored.evaluations.items():
             fitted = scored.fitted if split == self._scorer.split else None
-            event = scores_of(evaluation, fitted, step=self._step, epoch=self._course.epoch(self._step), split=split)
+            hub = scored.hub if split == self._scorer.split else None
+            event = scores_of(
+                evaluation, fitted, hub, step=self._step, epoch=self._course.epoch(self._step), split=split
+            )
             if split == self._scorer.choosing and not everything and math.isfinite(event.map):
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
             self._emit(event)
