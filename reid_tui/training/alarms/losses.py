@@ -24,6 +24,8 @@ _PLATEAU, _OFF_PLATEAU = 0.03, 0.06
 """How far the loss may lie from that of equal embeddings where a collapse begins, and where it still lasts."""
 _NOTHING, _SOMETHING = 0.01, 0.02
 """Share of the different pairs inside the margin."""
+_COLLAPSED: Final = 0.1
+"""As near to the loss of equal embeddings, whose same pairs cost nothing, nothing inside the margin is no success."""
 _FLAT, _FALLS = 0.005, 0.01
 """By which share the loss falls from one half of the window to the other."""
 _END: Final = 0.9
@@ -37,7 +39,9 @@ class _Window:
         self._blocks: deque[Block] = deque(maxlen=blocks)
 
     def add(self, block: Block) -> bool:
-        """Take a block; whether the window is full."""
+        """Take a block, unless none of its losses was finite; whether the window is full."""
+        if math.isnan(block.loss):
+            return False
         if self._blocks and self._blocks[-1].margin != block.margin:
             self._blocks.clear()
         self._blocks.append(block)
@@ -54,6 +58,10 @@ class _Window:
     @property
     def inside(self) -> float:
         return fmean(block.inside for block in self._blocks)
+
+    def first_below(self, inside: float) -> int:
+        """Where the first block begins that has less inside the margin."""
+        return next((block.first for block in self._blocks if block.inside < inside), self.first)
 
     @property
     def halves(self) -> tuple[float, float]:
@@ -146,10 +154,13 @@ class NothingLeft:
         """Look at blocks. Equal embeddings cost the same pairs nothing, and are no success."""
         if not isinstance(news, Block) or math.isnan(news.inside) or not self._window.add(news):
             return None
-        inside, high = self._window.inside, self._window.loss > news.margin**2 / 4
-        if inside >= (_SOMETHING if raised else _NOTHING) or (self._contrastive and high):
+        inside = self._window.inside
+        collapsed = self._contrastive and abs(2 * self._window.loss / news.margin**2 - 1) <= _COLLAPSED
+        if inside >= (_SOMETHING if raised else _NOTHING) or collapsed:
             return OVER
-        return Finding(True, self._window.first, f"only {inside:.1%} of the different pairs are inside the margin")
+        return Finding(
+            True, self._window.first_below(_NOTHING), f"only {inside:.1%} of the different pairs are inside the margin"
+        )
 
 
 class Plateau:
