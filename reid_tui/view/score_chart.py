@@ -152,22 +152,23 @@ def _joined(below: str, above: str) -> str:
 def _draw_legend(
     grid: Grid, curves: list[_Curve], others: list[_Curve], beside: str, start: int, *, lettered: bool
 ) -> None:
-    """The newest values in the colours of their curves; with fewer places, then fewer of them, where room is short."""
+    """The newest values in the colours of their curves; with fewer places, then none, where room is short."""
 
-    def entry(curve: _Curve, places: int, name: str = "") -> _Entry:
+    def entry(curve: _Curve, places: int | None, name: str = "") -> _Entry:
         sign = curve.kind.letter if lettered else curve.kind.sign or curve.kind.letter
-        return f"{sign} {name}{curve.kind.label} {fixed(float(curve.values[-1]), places)}", curve.kind.role
+        value = "" if places is None else f" {fixed(float(curve.values[-1]), places)}"
+        return f"{sign} {name}{curve.kind.label}{value}", curve.kind.role
 
-    def all_of(places: int, *, whole: bool) -> list[_Entry]:
+    def all_of(places: int | None, *, whole: bool) -> list[_Entry]:
         main = [entry(curve, places) for curve in curves]
         if not others:
             return main
         letters: _Entry = ("".join(curve.kind.letter for curve in others) + f" {beside}", "foreground")
         return [*main, *(entry(c, places, f"{beside} ") for c in others)] if whole else [*main[:2], letters, *main[2:]]
 
-    choices = [
-        (all_of(places, whole=whole), gap) for whole in (True, False) for places, gap in ((3, 3), (3, 2), (2, 2))
-    ]
+    short = ((3, 3), (3, 2), (2, 2))
+    choices = [(all_of(places, whole=whole), gap) for whole in (True, False) for places, gap in short]
+    choices += [(all_of(None, whole=False), gap) for gap in (2, 1)]
     room = grid.width - start
     entries, gap = next(
         (choice for choice in choices if sum(len(text) + choice[1] for text, _ in choice[0]) - choice[1] <= room),

@@ -79,7 +79,7 @@ class Norm:
     """Embeddings grow longer and longer: distances lose their scale."""
 
     alarm = "norm"
-    remedy = "lower the learning rate (r), or start anew with --normalize or --weight-decay"
+    remedy = "lower the learning rate (r) and go back (b), or start anew with --normalize or --weight-decay"
 
     def __init__(self, span: Span) -> None:
         self._margin = math.nan if span.start.config.why_no_margin else span.start.margin
