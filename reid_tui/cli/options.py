@@ -220,6 +220,16 @@ Seed = Annotated[int | None, number("seed", "N", "Of weights and pairs. [0]", TR
 EvalEvery = Annotated[
     float | None, number("eval_every", "X", "Epochs between two evaluations. [tutorial: 0.5]", TRAINING)
 ]
+OnAlarm = Annotated[
+    config.AlarmAction | None,
+    choice(
+        "on_alarm",
+        "WHAT",
+        "At an alarm, such as a collapse: notify, or pause where somebody can go on. [notify]",
+        TRAINING,
+        config.ALARM_ACTIONS,
+    ),
+]
 RunsDir = Annotated[
     str,
     option(

@@ -51,6 +51,7 @@ def train(
     nproc: opt.Nproc = None,
     seed: opt.Seed = None,
     eval_every: opt.EvalEvery = None,
+    on_alarm: opt.OnAlarm = None,
     name: opt.Name = None,
     resume: opt.Resume = None,
     at: opt.At = None,

@@ -1,6 +1,7 @@
 """Settings of a run: what was asked for, what a preset fills in, and the limits of each. No I/O, no torch."""
 
 from reid_tui.config.choices import (
+    ALARM_ACTIONS,
     AUGMENTS,
     COLORS,
     FEW_IDENTITIES,
@@ -23,6 +24,7 @@ from reid_tui.config.choices import (
     THEMES,
     WITHOUT_MARGIN,
     WITHOUT_SAME,
+    AlarmAction,
     AugmentKind,
     ColorName,
     GlyphsName,
@@ -84,6 +86,7 @@ from reid_tui.config.presets import (
 )
 
 __all__ = [
+    "ALARM_ACTIONS",
     "AUGMENTS",
     "BEST",
     "COLORS",
@@ -113,6 +116,7 @@ __all__ = [
     "TUTORIAL",
     "WITHOUT_MARGIN",
     "WITHOUT_SAME",
+    "AlarmAction",
     "AugmentKind",
     "ColorName",
     "DataOptions",

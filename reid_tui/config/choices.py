@@ -28,6 +28,7 @@ PrecisionName = Literal["auto", "fp32", "bf16", "bf16-mkldnn"]
 GlyphsName = Literal["auto", "braille", "block", "ascii"]
 GroupingName = Literal["average", "dbscan"]
 HangupName = Literal["continue", "stop"]
+AlarmAction = Literal["notify", "pause"]
 ColorName = Literal["auto", "truecolor", "256", "16", "none"]
 JsonScalar = str | int | float | bool | None
 
@@ -49,6 +50,7 @@ PRECISIONS: Final = get_args(PrecisionName)
 GLYPHS: Final = get_args(GlyphsName)
 GROUPINGS: Final = get_args(GroupingName)
 HANGUPS: Final = get_args(HangupName)
+ALARM_ACTIONS: Final = get_args(AlarmAction)
 COLORS: Final = get_args(ColorName)
 THEMES: Final = (
     "auto",

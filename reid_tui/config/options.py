@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from reid_tui.config.choices import LARGEST_ON_SPHERE, WITHOUT_MARGIN
+from reid_tui.config.choices import ALARM_ACTIONS, LARGEST_ON_SPHERE, WITHOUT_MARGIN
 from reid_tui.config.learning import NetworkOptions
 from reid_tui.config.limits import LIMITS, Limit
 from reid_tui.errors import UsageError
@@ -71,6 +71,7 @@ class RunOptions(DataOptions):
     nproc: int | None = None
     """Processes on this machine that train together."""
     eval_every: float | None = None
+    on_alarm: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were said, by name."""
@@ -148,6 +149,8 @@ class RunConfig:
     """What it gains, where it was asked for."""
     margin_schedule: str | None = None
     """As `parse_margin_schedule` gives it; None where the margin changes by hand only."""
+    on_alarm: str = ALARM_ACTIONS[0]
+    """Whether the run pauses at an alarm, where somebody can go on, or only tells it."""
 
     @property
     def network(self) -> NetworkOptions:

@@ -178,7 +178,17 @@ def _learning(options: RunOptions, preset: Preset, loss: str) -> dict[str, Any]:
     batch_size = options.batch_size or preset.batch_size
     said = {
         name: value
-        for name in ("bnneck", "pretrained", "init", "augment", "rotations", "optimizer", "weight_decay", "compile")
+        for name in (
+            "bnneck",
+            "pretrained",
+            "init",
+            "augment",
+            "rotations",
+            "optimizer",
+            "weight_decay",
+            "compile",
+            "on_alarm",
+        )
         if (value := getattr(options, name)) is not None
     }
     fits = in_batches and preset.miner in miners_of(loss)

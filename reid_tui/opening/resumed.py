@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reid_tui.opening.loading import Loading
     from reid_tui.training.checkpoint import Manifest
 
-CHANGEABLE: Final = frozenset({"epochs", "steps", "eval_every"})
+CHANGEABLE: Final = frozenset({"epochs", "steps", "eval_every", "on_alarm"})
 """What a resumed run may do otherwise without being another run."""
 TURNABLE: Final = frozenset({"margin", "lr"})
 """What may be turned at any step, and so on a resume too."""

@@ -10,11 +10,12 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from reid_tui.config import RunConfig
+from reid_tui.evaluation.hub import Hub
 from reid_tui.training.card import fitted_from
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
-_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "ramp"})
+_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "ramp", "hub"})
 """Said only where there is something to say."""
 _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
 """Scores that have one; those of a later version are left out."""
@@ -98,6 +99,8 @@ def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401
         return _dataset_facts(raw)
     if declared == "Fitted | None":
         return None if raw is None else fitted_from(raw, calibrated=False)
+    if declared == "Hub | None":
+        return None if raw is None else _hub(raw)
     if isinstance(raw, dict) and declared == "RunConfig":
         return _config(raw)
     raise ValueError(f"{name} is no {declared}")
@@ -118,6 +121,16 @@ def _interval(name: str, raw: Any) -> tuple[float, float]:  # noqa: ANN401
     if not isinstance(raw, list) or len(raw) != 2:
         raise ValueError(f"{name} has not two ends")
     return _read(name, "float", raw[0]), _read(name, "float", raw[1])
+
+
+def _hub(raw: Any) -> Hub:  # noqa: ANN401
+    if not isinstance(raw, dict):
+        raise ValueError("hub is no object")  # noqa: TRY004  one kind of error for all that is wrong
+    return Hub(
+        _read("hub", "int", raw.get("identity")),
+        _read("hub", "float", raw.get("share")),
+        _read("hub", "float", raw.get("errors")),
+    )
 
 
 def _config(raw: dict[str, Any]) -> RunConfig:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from reid_tui.config import RunConfig
+    from reid_tui.evaluation.hub import Hub
     from reid_tui.evaluation.operating import Fitted
 
 SCHEMA: Final = 1
@@ -124,6 +125,8 @@ class Progress(Event):
     """The learning rate that the step was taken with: `lr` times the factor of its schedule; NaN in older logs."""
     losses: tuple[float, ...] = ()
     """Of each step that this line tells of, the last one being `step`; empty where it tells of one."""
+    inside: float = math.nan
+    """Share of the step's different pairs, or triplets, inside the margin; NaN where the loss has none."""
 
     def of_steps(self) -> list[tuple[int, float]]:
         """Step and loss of each."""
@@ -173,6 +176,8 @@ class Evaluated(Event):
     """Lower and upper end of 95 % intervals by the score's name; only of a final evaluation."""
     fitted: Fitted | None = None
     """Thresholds and what they are worth, without the calibration; of the main split, None in older logs."""
+    hub: Hub | None = None
+    """Of the main split during the run; None where no nearest answer is wrong, and in older logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +206,8 @@ class DistancesReady(Event):
     """(B,) pairs of two."""
     threshold: float = math.nan
     """Distance of the equal error rate of these same pairs."""
+    norm: float = math.nan
+    """Median length of the embeddings; NaN in older logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +291,28 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRaised(Event):
+    """Something goes wrong that the loss alone does not show."""
+
+    alarm: str
+    """collapse | nothing_left | overfitting | norm | plateau | hub | slow"""
+    since: int
+    """The step at which it began."""
+    message: str
+    """What is seen."""
+    remedy: str
+    """What to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmOver(Event):
+    """It holds no longer."""
+
+    alarm: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diverged(Event):
     """Three steps in a row were not finite, or exploded. Training waits, or ends where nobody can steer it."""
 
@@ -353,6 +382,8 @@ AnyEvent = (
     | Rewound
     | CommandRefused
     | Warned
+    | AlarmRaised
+    | AlarmOver
     | Diverged
     | Failed
     | Stopped

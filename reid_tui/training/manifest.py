@@ -9,6 +9,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.config import (
+    ALARM_ACTIONS,
     LARGEST_ALL_PAIRS,
     LIMITS,
     LOSSES,
@@ -54,6 +55,7 @@ _CHOICES: Final = {
     "schedule": SCHEDULES,
     "pairs": PAIRINGS,
     "precision": PRECISIONS,
+    "on_alarm": ALARM_ACTIONS,
 }
 _PARSED: Final[dict[str, Callable[[str], str]]] = {
     "augment": parse_augment,

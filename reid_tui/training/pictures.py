@@ -9,15 +9,18 @@ from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
 
 if TYPE_CHECKING:
     from reid_tui.evaluation.evaluate import Evaluation
+    from reid_tui.evaluation.hub import Hub
     from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.scoring import Picture
 
 
-def scores_of(evaluation: Evaluation, fitted: Fitted | None = None, *, step: int, epoch: int, split: str) -> Evaluated:
-    """Its numbers, with the thresholds that were fitted to it."""
+def scores_of(
+    evaluation: Evaluation, fitted: Fitted | None = None, hub: Hub | None = None, *, step: int, epoch: int, split: str
+) -> Evaluated:
+    """Its numbers, with the thresholds that were fitted to it and the identity that others are taken for."""
     scores = dataclasses.asdict(evaluation.scores)
     rates = fitted and dataclasses.replace(fitted, knots=())
-    return Evaluated(step=step, epoch=epoch, split=split, **scores, fitted=rates)
+    return Evaluated(step=step, epoch=epoch, split=split, **scores, fitted=rates, hub=hub)
 
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:
@@ -35,4 +38,5 @@ def distances_of(picture: Picture, *, step: int, split: str) -> DistancesReady:
         same=histogram.same,
         different=histogram.different,
         threshold=picture.evaluation.scores.threshold,
+        norm=picture.norm,
     )

@@ -5,6 +5,7 @@ Legend: N images, D embedding dimensions.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,6 +18,7 @@ from reid_tui.evaluation.embed import embed
 from reid_tui.evaluation.evaluate import PAIRS, evaluate
 from reid_tui.evaluation.fitting import FEWER_PAIRS, fit_operating_points
 from reid_tui.evaluation.fitting import PAIRS as PAIRS_TO_FIT
+from reid_tui.evaluation.hub import hub_of
 from reid_tui.evaluation.projection import Projection
 from reid_tui.evaluation.ranking import MAX_BYTES
 from reid_tui.learning.networks import layout_on, to_input
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from reid_tui.config import RunConfig
     from reid_tui.data.dataset import Dataset, ImageSet
     from reid_tui.evaluation.evaluate import Evaluation
+    from reid_tui.evaluation.hub import Hub
     from reid_tui.evaluation.labels import Labels
     from reid_tui.evaluation.operating import Fitted
     from reid_tui.training.events import FloatArray, IntArray
@@ -80,6 +83,8 @@ class Picture:
     identities: IntArray
     """(N,) read-only, >= 0."""
     evaluation: Evaluation
+    norm: float
+    """Median length of the embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Scored:
     """Of the main one."""
     fitted: Fitted | None
     """To it; None where it has no pairs of a kind."""
+    hub: Hub | None
+    """Of it; None where all images were scored, or no nearest answer is wrong."""
 
 
 class _Measured(NamedTuple):
@@ -212,7 +219,8 @@ class Scorer:
         sample = self._main.sample
         first = not everything or main.labels.roles_N is None
         picture = self._picture(main, np.arange(len(sample)) if first else sample)
-        return Scored({**evaluations, self.split: main.evaluation}, picture, fitted)
+        hub = None if everything else hub_of(main.embeddings_ND, main.labels)
+        return Scored({**evaluations, self.split: main.evaluation}, picture, fitted, hub)
 
     def _measured(
         self,
@@ -273,5 +281,6 @@ class Scorer:
             shown &= np.isin(np.arange(len(shown)), sample)
         identities = measured.labels.identities_N[shown]
         identities.flags.writeable = False
-        points = self._projection.points(measured.embeddings_ND[torch.from_numpy(shown)])
-        return Picture(points, identities, measured.evaluation)
+        shown_MD = measured.embeddings_ND[torch.from_numpy(shown)]
+        norm = float(torch.linalg.vector_norm(shown_MD.float(), dim=1).median()) if len(shown_MD) else math.nan
+        return Picture(self._projection.points(shown_MD), identities, measured.evaluation, norm)

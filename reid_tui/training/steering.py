@@ -123,6 +123,13 @@ class Steering:
         self._steps_granted = 0
         self.paused = False
 
+    def pause(self, step: int) -> None:
+        """Wait for a person, unless the run does."""
+        if not self.paused:
+            self.paused = True
+            self._steps_granted = 0
+            self._emit(ev.Paused(step=step))
+
     def obey(self, trainer: Steered) -> None:
         """Carry out what waits; while paused, wait for what comes. Returns when the next step may be taken.
 

@@ -10,18 +10,20 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.errors import LostProcessError, advice
+from reid_tui.errors import LostProcessError
 from reid_tui.training import events as ev
+from reid_tui.training.alarms import Alarms
 from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
 from reid_tui.training.manifest import EXPLODED, TrainingState
-from reid_tui.training.pictures import distances_of, map_of, scores_of
+from reid_tui.training.pictures import scores_of
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
 from reid_tui.training.scheduled_margin import ScheduledMargin
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
 from reid_tui.training.stopwatch import Stopwatch
+from reid_tui.training.telling import Telling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from reid_tui.training.channels import CommandBox
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
-    from reid_tui.training.scoring import Picture, Scored, Scorer
+    from reid_tui.training.scoring import Scored, Scorer
     from reid_tui.training.steps.parts import StepResult
 
 RUINED_TO_DIVERGE: Final = 3
@@ -77,7 +79,8 @@ class Trainer:
         self._learner = learner
         self._scorer = scorer
         self._keeper = keeper
-        self._emit = Signed(emit)
+        self._alarms = Alarms(emit, can_pause=steerable and script is None)
+        self._emit = Signed(self._alarms)
         self._inbox = inbox
         self._steerable = steerable
         self._scripted = script is not None
@@ -95,6 +98,7 @@ class Trainer:
         self._watch = Stopwatch()
         self._margins = ScheduledMargin(self._course.margins, learner, config.margin_limit.high)
         self._steering = Steering(inbox, learner, self._margins, self._watch, self._emit, script)
+        self._telling = Telling(config, self._emit, self._course, learner, self._watch, keeper, scorer.split)
         self._drawn: tuple[int, EpochPairs] | None = None
         self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
@@ -185,11 +189,13 @@ class Trainer:
                 self.save("asked")  # no seed draws these weights again
             if self._scores is None and self._step % self._course.eval_every == 0:
                 self.evaluate()  # the first, or one that a stop broke off
-            self._phase("training")
+            self._telling.phase(self._step, "training")
             while self._step < self._course.total:
                 self._steering.obey(self)
                 if self._train_steps() and (end := self._diverge()):
                     return end
+                if self._alarms.take_pause():
+                    self._steering.pause(self._step)
             return self._finish()
         except StopTraining as stop:
             return self._stop(stop.command)
@@ -226,7 +232,10 @@ class Trainer:
         self._scores = None
         if self._course.tells(first, self._step) or self._steering.paused or not all(r.applied for r in results):
             losses = tuple(result.loss for result in results)
-            self._progress(results[-1], losses if len(losses) > 1 and self._course.progress_every == 1 else ())
+            told = losses if len(losses) > 1 and self._course.progress_every == 1 else ()
+            self._telling.progress(
+                self._step, batches[-1], results[-1], told, pairs_seen=self._pairs_seen, skipped=self._skipped
+            )
         self._after_step()
         return diverged
 
@@ -238,18 +247,24 @@ class Trainer:
             self._epoch_loss.add(result.loss, pairs)
         else:
             self._skipped += 1
-            self._warn("step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite")
+            self._telling.warn(
+                self._step, "step_skipped", f"step {self._step} was skipped: its loss or gradient is not finite"
+            )
         self._ruined_in_row = 0 if result.applied and result.loss <= EXPLODED else self._ruined_in_row + 1
         return bool(self._ruined_in_row) and self._ruined_in_row % RUINED_TO_DIVERGE == 0
 
     def _after_step(self) -> None:
         if epoch_done := self._course.ends_epoch(self._step):
             loss = self._epoch_loss.close()
-            self._emit(ev.EpochEnded(step=self._step, epoch=self._epoch_now(), loss=loss, wall_s=self._watch.seconds))
+            self._emit(
+                ev.EpochEnded(
+                    step=self._step, epoch=self._course.epoch(self._step), loss=loss, wall_s=self._watch.seconds
+                )
+            )
         if self._step % self._course.eval_every == 0:
             self.evaluate()
         elif self._step % self._course.map_every == 0:
-            self._show(self._scorer.snapshot(self._learner.scored, self._learner.margin))
+            self._telling.picture(self._step, self._scorer.snapshot(self._learner.scored, self._learner.margin))
         if epoch_done:
             self.save("epoch")
         else:
@@ -257,17 +272,17 @@ class Trainer:
 
     def evaluate(self, *, everything: bool = False) -> None:
         """Score the sample of every split, or all images, and show both. A Stop that comes meanwhile breaks it off."""
-        self._phase("evaluating", "all test images" if everything else "")
+        self._telling.phase(self._step, "evaluating", "all test images" if everything else "")
         try:
             network, margin = self._learner.scored, self._learner.margin
             scored = self._scorer.evaluate(network, margin, everything=everything, go_on=self._go_on)
         except BrokenOffError:
             pass
         else:
-            self._show(None if scored is None else scored.picture)
+            self._telling.picture(self._step, None if scored is None else scored.picture)
             if scored is not None:
                 self._tell_scores(scored, everything=everything)
-        self._phase("training")
+        self._telling.phase(self._step, "training")
 
     def _go_on(self) -> None:
         """Between two parts of an evaluation."""
@@ -278,31 +293,21 @@ class Trainer:
         self._saving.take_fit(scored.fitted, self._step)
         for split, evaluation in scored.evaluations.items():
             fitted = scored.fitted if split == self._scorer.split else None
-            event = scores_of(evaluation, fitted, step=self._step, epoch=self._epoch_now(), split=split)
+            hub = scored.hub if split == self._scorer.split else None
+            event = scores_of(
+                evaluation, fitted, hub, step=self._step, epoch=self._course.epoch(self._step), split=split
+            )
             if split == self._scorer.choosing and not everything and math.isfinite(event.map):
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
             self._emit(event)
-
-    def _show(self, picture: Picture | None) -> None:
-        if picture is None:
-            self._warn("not_scored", f"step {self._step} was not scored: the embedding has run out of bounds")
-            return
-        path = ""
-        try:
-            path = self._keeper.snapshot(self._step, picture)
-        except OSError as error:
-            self._warn("snapshot_failed", f"the map at step {self._step} could not be kept: {advice(error, '')}")
-        split = self._scorer.split
-        self._emit(map_of(picture, step=self._step, split=split, path=path))
-        self._emit(distances_of(picture, step=self._step, split=split))
 
     # Saving.
 
     def save(self, reason: str, then: str = AGAIN) -> bool:
         """Write a checkpoint; returns whether it is not to be tried again."""
-        self._phase("saving")
+        self._telling.phase(self._step, "saving")
         done = self._saving.save(self.state(), reason, then)
-        self._phase("training")
+        self._telling.phase(self._step, "training")
         return done
 
     def save_again_in(self) -> float | None:
@@ -396,33 +401,3 @@ class Trainer:
         event = self._saving.lost(self._step)
         self._emit(event)
         return event
-
-    # Words.
-
-    def _epoch_now(self) -> int:
-        """From 1; a step at the border belongs to the epoch that it ends."""
-        return self._course.epoch(self._step)
-
-    def _phase(self, phase: ev.Phase, detail: str = "") -> None:
-        self._emit(ev.PhaseChanged(step=self._step, phase=phase, detail=detail))
-
-    def _warn(self, code: str, message: str) -> None:
-        self._emit(ev.Warned(step=self._step, code=code, message=message))
-
-    def _progress(self, result: StepResult, losses: tuple[float, ...]) -> None:
-        self._emit(
-            ev.Progress(
-                step=self._step,
-                epoch=self._epoch_now(),
-                loss=result.loss,
-                losses=losses,
-                margin=self._learner.margin,
-                lr=self._learner.lr,
-                pairs_seen=self._pairs_seen,
-                pairs_per_s=self._watch.pairs_per_s,
-                wall_s=self._watch.seconds,
-                skipped=self._skipped,
-                teaching=result.teaching,
-                rate=self._learner.rate,
-            )
-        )

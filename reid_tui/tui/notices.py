@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.training.events import (
+    AlarmRaised,
     AnyEvent,
     CheckpointSaved,
     CommandRefused,
@@ -50,6 +51,8 @@ def notice(event: AnyEvent) -> Notice | None:
             return Notice(line.text) if event.reason == "asked" else None
         case CommandRefused() | Warned():
             return Notice(line.text, "warning")
+        case AlarmRaised():
+            return Notice(line.text, "warning", rings=True)
         case Diverged():
             return Notice(f"{line.text}; b goes back", "error", rings=True)
         case Rewound():

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 
 from reid_tui.training.events import (
+    AlarmOver,
+    AlarmRaised,
     AnyEvent,
     CheckpointSaved,
     CommandRefused,
@@ -139,6 +141,9 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"lr": event.new, "history": history.with_mark(Mark(event.step, "lr", event.old, event.new))}
         case CheckpointSaved():
             return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
+        case AlarmRaised() | AlarmOver():
+            others = tuple(item for item in state.alarms if item.alarm != event.alarm)
+            change = {"alarms": (*others, cleaned(event)) if isinstance(event, AlarmRaised) else others}
         case Diverged():
             change = {"diverged": cleaned(event), "paused": True, "phase": "training", "step": event.step}
         case Finished():
@@ -178,6 +183,7 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         state,
         phase="training",
         diverged=None,
+        alarms=(),
         step=event.step,
         epoch=min(event.step // max(start.steps_per_epoch, 1) + 1, start.epochs) if start else 0,
         loss=float(history.losses[-1]) if history.length else math.nan,

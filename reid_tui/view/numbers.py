@@ -36,21 +36,20 @@ class _Score:
     lower_is_better: bool = False
 
 
+_MAP: Final = _Score("mAP", "map", 3)
 _SCORES: Final = (
     _Score("rank-1", "rank1", 3),
-    _Score("mAP", "map", 3),
+    _MAP,
     _Score("AUC", "auc", 3),
     _Score("EER", "eer", 3, lower_is_better=True),
     _Score(D_PRIME, "d_prime", 2),
 )
 
 
-_BESIDE: Final = (
-    ("seen", "rank1", "rank-1 seen"),
-    ("seen", "map", "mAP seen"),
-    (VALIDATION, "map", "mAP valid."),
-)
-"""Scores of other splits: split, field and label. That of the validation chooses the best checkpoint."""
+SCORES: Final = "scores"
+"""Label of the row that names the columns of two splits."""
+_COLUMN: Final = 7
+"""Cells of the second one, with the gap before it."""
 
 
 def number_rows(state: RunState) -> list[NumberRow]:
@@ -80,14 +79,16 @@ def trend(change: float, *, lower_is_better: bool = False, places: int = 3) -> T
 
 
 def _score_rows(state: RunState) -> list[NumberRow]:
-    """Of the main split; below a score that of the other ones, where it tells more."""
-    main = state.scores
+    """Of the main split, beside them those of seen identities; the validation's mAP chooses the best checkpoint."""
+    main, seen, validation = state.scores, state.scores_of("seen"), state.scores_of(VALIDATION)
     rows = [_score_row(score, state, main) for score in _SCORES]
-    for split, field, label in reversed(_BESIDE):
-        scores = state.scores_of(split)
-        if scores is not None and scores is not main:
-            place = next(index for index, score in enumerate(_SCORES) if score.field == field)
-            rows.insert(place + 1, replace(_score_row(_SCORES[place], state, scores), label=label))
+    if main is not None and seen is not None and seen is not main:
+        values = (_score_row(score, state, seen).value for score in _SCORES)
+        rows = [replace(row, value=f"{row.value}{value:>{_COLUMN}}") for row, value in zip(rows, values, strict=True)]
+        rows.insert(0, NumberRow(SCORES, f"{main.split}{seen.split:>{_COLUMN}}"))
+    if validation is not None and validation is not main:
+        place = [row.label for row in rows].index(_MAP.label) + 1
+        rows.insert(place, replace(_score_row(_MAP, state, validation), label="mAP valid."))
     return [*rows, *_threshold_rows(main, None if main is None else state.scores_before(main))]
 
 

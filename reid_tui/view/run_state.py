@@ -15,6 +15,7 @@ from reid_tui.view.text import fixed
 
 if TYPE_CHECKING:
     from reid_tui.training.events import (
+        AlarmRaised,
         CheckpointSaved,
         DistancesReady,
         Diverged,
@@ -86,6 +87,8 @@ class RunState:
     distances: DistancesReady | None = None
     checkpoints: tuple[CheckpointSaved, ...] = ()
     """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""
+    alarms: tuple[AlarmRaised, ...] = ()
+    """Those that stand, the newest last."""
     log: tuple[LogLine, ...] = ()
     """The newest lines, at most `fold.MAX_LOG`, oldest first."""
     log_count: int = 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from reid_tui.text import printable
 from reid_tui.training.events import (
+    AlarmOver,
+    AlarmRaised,
     AnyEvent,
     CheckpointSaved,
     CommandRefused,
@@ -43,6 +45,7 @@ LogKind = Literal[
     "saved",
     "refused",
     "warning",
+    "alarm",
     "paused",
     "resumed",
     "error",
@@ -112,6 +115,11 @@ def precision_short(started: RunStarted) -> str:
     """The precision and what it gains, for a line without room."""
     gain = started.config.precision_gain
     return f"{started.precision} {plain(gain, 2)}x" if gain > 1 else started.precision
+
+
+def alarm_name(event: AlarmRaised | AlarmOver) -> str:
+    """Such as `nothing left`."""
+    return event.alarm.replace("_", " ")
 
 
 def last_words(event: AnyEvent | None) -> str:
@@ -185,6 +193,11 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             return "refused", f"{event.command.replace('_', ' ')} refused{times}: {event.reason}"
         case Warned():
             return "warning", event.message
+        case AlarmRaised():
+            what = f"{alarm_name(event)} since step {count(event.since)}"
+            return "alarm", f"alarm: {what}: {event.message}; {event.remedy}"
+        case AlarmOver():
+            return "alarm", f"alarm over: {alarm_name(event)}, which began at step {count(event.since)}"
         case Paused():
             return "paused", "paused"
         case Resumed():

@@ -45,3 +45,14 @@ def test_a_resume_that_would_end_before_it_goes_on(ended: int, asked: dict[str, 
     assert isinstance(end, ev.Failed)
     assert (end.exit_code, end.message) == (2, f"the run {run.name!r} {more} to train it longer")
     assert contents(runs) == before
+
+
+def test_what_an_alarm_does_may_be_another_with_a_resume(runs: Path) -> None:
+    """Nobody can go on after a pause here, which is told once."""
+    begin(runs, stop_at=5, eval_every=3, name="alarmed")
+    told = begin(runs, resume="alarmed", on_alarm="pause", stop_at=6)
+    (start,) = (event for event in told if isinstance(event, ev.RunStarted))
+    assert (start.step, start.config.on_alarm) == (5, "pause")
+    assert [event.code for event in told if isinstance(event, ev.Warned)] == ["on_alarm"]
+    (run,) = runs.glob("*-alarmed")
+    assert '"on_alarm": "pause"' in (run / "config.json").read_text()

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from reid_tui.evaluation.hub import Hub
+from reid_tui.training import events as ev
 from reid_tui.training.event_json import from_json, to_json, to_line
 from reid_tui.training.events import Evaluated, MarginChanged
 from tests.training.test_card import FITTED
-from tests.view.samples import started
+from tests.view.samples import evaluated, started
 
 OLD: dict[str, Any] = {
     "event": "evaluated", "seq": 7, "time": 1.5, "step": 3, "epoch": 1, "split": "test", "images": 40, "rank1": 0.5,
@@ -126,3 +128,18 @@ def test_a_change_of_the_margin_names_its_straight_line_where_there_is_one() -> 
     assert json.loads(to_line(two))["ramp"] == [1.0, 2.0]
     assert [from_json(json.loads(to_line(event))) for event in (one, two)] == [one, two]
     assert (one.on_the_way, two.on_the_way, dataclasses.replace(two, new=2.0).on_the_way) == (False, True, False)
+
+
+def test_alarms_come_back() -> None:
+    raised = ev.AlarmRaised(step=9, alarm="plateau", since=4, message="flat", remedy="stop")
+    for event in (raised, ev.AlarmOver(step=9, alarm="plateau", since=4)):
+        assert from_json(to_json(event)) == event
+
+
+def test_the_hub_comes_back_and_what_is_none_is_refused() -> None:
+    told = evaluated(1, hub=Hub(6, 0.4, 0.6))
+    assert from_json(to_json(told)) == told
+    assert "hub" not in to_json(evaluated(1))
+    for wrong in ([1], {"identity": "six", "share": 0.4, "errors": 0.6}):
+        with pytest.raises(ValueError, match="hub"):
+            from_json({**to_json(told), "hub": wrong})

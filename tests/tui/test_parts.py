@@ -240,16 +240,17 @@ def test_scores_of_every_split_have_their_row_at_80x24() -> None:
         for split in ("validation", "seen", "unseen")
     ]
     rows = [*number_rows(fold(state_after(), told)), NumberRow("CPU", "10 %"), NumberRow("memory", "300 MB")]
-    text = [part.plain.split() for part in lines(rows, 27, 19)]
+    text = [part.plain.split() for part in lines(rows, 27, 18)]
     assert len([words for words in text if words]) == len(rows)
-    assert ["rank-1", "seen", "0.800"] in text
+    assert ["scores", "unseen", "seen"] in text
+    assert ["rank-1", "0.800", "0.800"] in text
     assert ["threshold", "0.612"] in text
     assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] in text
-    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] not in [part.plain.split() for part in lines(rows, 27, 18)]
-    assert ["mAP", "seen", "0.600", "+0.100"] in text
+    assert ["FAR", "/", "FRR", "0.037", "/", "0.041"] not in [part.plain.split() for part in lines(rows, 27, 17)]
+    assert ["mAP", "0.600", "0.600", "+0.100"] in text
     assert ["mAP", "valid.", "0.600", "+0.100"] in text
-    starts = {part.plain.index("0.") for part in lines(rows, 27, 19) if part.plain.startswith(("rank", "mAP"))}
-    assert len(starts) == 1, "one below the other"
+    ends = {part.plain.rindex("0.6") for part in lines(rows, 27, 18) if part.plain.startswith("mAP")}
+    assert len(ends) == 1, "one below the other"
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
@@ -332,3 +333,53 @@ def test_every_key_once_and_in_the_readme_table() -> None:
     table = markdown_table()
     assert all(key.description in table for key in KEYS)
     assert math.isclose(table.count("\n"), len(KEYS) + 1)
+
+
+def alarm(name: str = "collapse", since: int = 1200, message: str = "seen") -> ev.AlarmRaised:
+    return ev.AlarmRaised(step=1300, alarm=name, since=since, message=message, remedy="go back")
+
+
+def test_an_alarm_is_a_badge_until_it_is_over() -> None:
+    raised = fold(state_after(), [alarm(), alarm("nothing_left", 20)])
+    assert " COLLAPSE @1,200 " in identity_line(raised, 80).plain
+    line = identity_line(raised, 120).plain
+    assert line.endswith(" NOTHING LEFT @20   COLLAPSE @1,200   TRAINING  ")
+    over = fold(raised, [ev.AlarmOver(step=1400, alarm="collapse", since=1200)])
+    assert [item.alarm for item in over.alarms] == ["nothing_left"]
+    assert "COLLAPSE" not in identity_line(over, 120).plain
+    assert "alarm over: collapse, which began at step 1,200" in over.log[-1].text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_number_of_alarms_pushes_the_state_out(width: int) -> None:
+    names = ("collapse", "norm", "nothing_left", "overfitting", "hub", "plateau", "slow", *HOSTILE[:3], "数" * 90)
+    state = fold(state_after(), [alarm(name, 10**12) for name in names])
+    line = identity_line(state, width)
+    assert line.cell_length == width
+    assert line.plain.isprintable()
+    assert line.plain.endswith(" TRAINING  ")
+    assert f"+{len(names)} " in line.plain or "+" in line.plain
+    assert line.plain.lstrip().startswith("fashion-mnist") or width > 60
+
+
+def test_an_alarm_is_one_notice_that_says_what_to_do() -> None:
+    found = notice(alarm(message="the loss is 0.5"))
+    assert found is not None
+    assert found.text == "alarm: collapse since step 1,200: the loss is 0.5; go back"
+    assert (found.severity, found.rings) == ("warning", True)
+    assert notice(ev.AlarmOver(step=1, alarm="collapse", since=0)) is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [ev.RunStarted, ev.Rewound],
+)
+def test_a_start_and_a_way_back_end_all_alarms(event: type[ev.AnyEvent]) -> None:
+    state = fold(state_after(), [alarm()])
+    if event is ev.Rewound:
+        state = fold(state, [ev.Rewound(step=10, from_step=40, margin=1.0, lr=1e-3)])
+    else:
+        script = Script()
+        script.run_started(step=10)
+        state = fold(state, script.drain().live)
+    assert state.alarms == ()

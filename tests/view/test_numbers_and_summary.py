@@ -23,7 +23,7 @@ from reid_tui.view.run_state import RunState
 from reid_tui.view.summary import print_summary, summary_rows
 from tests.view.samples import evaluated, fitted, progress, started
 
-UNKNOWN, MINUS = "\u2013", "\u2212"
+UNKNOWN, MINUS, D_PRIME = "\u2013", "\u2212", "d\u2032"
 
 
 def test_everything_is_unknown_before_the_start() -> None:
@@ -103,18 +103,23 @@ def every_split(step: int, maps: tuple[float, float, float], images: int = 500) 
     return [evaluated(step, split=split, map=map_, images=images) for split, map_ in splits]
 
 
-def test_the_scores_of_seen_and_validation_stand_below_those_that_count() -> None:
+def test_seen_and_unseen_are_two_columns_and_the_validation_stands_below() -> None:
     state = fold(RunState(), [started(), *every_split(1, (0.5, 0.8, 0.4)), *every_split(2, (0.6, 0.7, 0.4))])
-    rows = [row for row in number_rows(state) if row.label.startswith(("rank-1", "mAP", "AUC"))]
-    assert [row.label for row in rows] == ["rank-1", "rank-1 seen", "mAP", "mAP seen", "mAP valid.", "AUC"]
-    assert [row.value for row in rows[2:5]] == ["0.400", "0.700", "0.600"]
-    assert [(row.delta, row.trend) for row in rows[2:5]] == [
-        ("", "flat"),
-        (f"{MINUS}0.100", "bad"),
-        ("+0.100", "good"),
+    rows = number_rows(state)
+    first = [row.label for row in rows].index("scores")
+    assert [(row.label, row.value) for row in rows[first : first + 7]] == [
+        ("scores", "unseen   seen"),
+        ("rank-1", "0.800  0.800"),
+        ("mAP", "0.400  0.700"),
+        ("mAP valid.", "0.600"),
+        ("AUC", "0.970  0.970"),
+        ("EER", "0.080  0.080"),
+        (D_PRIME, "2.50   2.50"),
     ]
+    assert [(row.delta, row.trend) for row in rows[first + 2 : first + 4]] == [("", "flat"), ("+0.100", "good")]
     alone = fold(RunState(), [started(), evaluated(1, split="seen")])
-    assert [row.label for row in number_rows(alone)].count("rank-1 seen") == 0
+    assert {row.label: row.value for row in number_rows(alone)}["rank-1"] == "0.800"
+    assert "scores" not in {row.label for row in number_rows(alone)}
 
 
 def test_the_summary_reports_seen_and_unseen_and_what_the_validation_chose() -> None:

@@ -13,7 +13,7 @@ from reid_tui.tui.draw_errors import DrawErrors
 from reid_tui.tui.pace import Pace
 from reid_tui.tui.widgets.canvas import Canvas
 from reid_tui.view.text import UNKNOWN, count, done_of, duration, fit, rate
-from reid_tui.view.wording import device_text, precision_short
+from reid_tui.view.wording import alarm_name, device_text, precision_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ class Header(Canvas):
     def update(self, frame: Frame, now: float) -> None:
         """Draw if something changed and the pace allows; the same contract as a panel's."""
         state, width = frame.state, self.size.width
-        urgent = (state.badge, state.detail, state.ended, state.started, width)
+        urgent = (state.badge, state.alarms, state.detail, state.ended, state.started, width)
         hurried = self._drawn is None or self._drawn[0] != urgent
         if self._drawn == (urgent, state) or (not hurried and not self._pace.due(now)):
             return
@@ -72,7 +72,7 @@ class Header(Canvas):
 
 
 def identity_line(state: RunState, width: int) -> Content:
-    """Run, data, device, precision, and the badge at the right end."""
+    """Run, data, device, precision, and the badges at the right end."""
     badge = Content.styled(f" {state.badge} ", f"bold reverse {BADGE_COLORS[state.badge]}")
     pieces = [Piece(6, Content.styled("reid-tui", "bold $accent"))]
     if (started := state.started) is not None:
@@ -83,9 +83,23 @@ def identity_line(state: RunState, width: int) -> Content:
             Piece(3, Content(precision_short(started))),
             Piece(5, Content.styled(PurePath(started.run).name, "$quiet")),
         ]
+    badge = Content.assemble(*alarm_badges(state, width // 2), badge)
     room = width - badge.cell_length - 3
     left = _joined(pieces, room, _GAP).truncate(max(room, 0), ellipsis=True)
     return Content.assemble(" ", left, " " * max(room - left.cell_length + 1, 1), badge, " ")
+
+
+def alarm_badges(state: RunState, room: int) -> list[Content]:
+    """What alarms stand and since which step, the newest first, with a gap behind each; how many more do not fit."""
+    texts = [f" {alarm_name(alarm).upper()} @{count(alarm.since)} " for alarm in reversed(state.alarms)]
+    more = len(" +9  ")
+    shown: list[str] = []
+    for place, text in enumerate(texts):
+        if sum(cell_len(one) + 1 for one in (*shown, text)) + more * (place < len(texts) - 1) > room:
+            shown.append(f" +{len(texts) - place} ")
+            break
+        shown.append(text)
+    return [part for text in shown for part in (Content.styled(text, "bold reverse $error"), Content(" "))]
 
 
 def progress_line(state: RunState, width: int) -> Content:

@@ -28,6 +28,7 @@ _STYLES: Final[dict[str, str]] = {
     "saved": "$text-success",
     "refused": "$text-warning",
     "warning": "$text-warning",
+    "alarm": "$text-error",
     "error": "$text-error",
     "end": "bold",
     "phase": "$quiet",

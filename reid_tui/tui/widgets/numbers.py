@@ -10,7 +10,7 @@ from textual.content import Content
 
 from reid_tui.tui.resources import Machine
 from reid_tui.tui.widgets.panel import Panel
-from reid_tui.view.numbers import NumberRow, number_rows
+from reid_tui.view.numbers import SCORES, NumberRow, number_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,8 @@ COLUMN: Final = 25
 """Cells that a column of rows needs."""
 _DISPENSABLE: Final = ("FAR / FRR", "pairs/s", "skipped", "pairs seen", "memory", "learning rate")
 """What goes first where there are too few rows; the header or other rows tell most of it too."""
-_GROUPS: Final = ("rank-1", "steps")
-"""Rows before which a blank one stands where there is room."""
+_GROUPS: Final = (("rank-1", SCORES), ("steps",))
+"""Rows before the first of which a blank one stands where there is room."""
 
 
 class NumbersPanel(Panel):
@@ -79,8 +79,9 @@ def lines(rows: Sequence[NumberRow], width: int, height: int) -> list[Content]:
     if columns == 1:
         blanks = max(height - len(kept), 0)
         spaced: list[Content] = []
+        heads = [next((row for row in kept if row.label in group), None) for group in _GROUPS]
         for row in kept:
-            if row.label in _GROUPS and blanks >= len(_GROUPS):
+            if row in heads and blanks >= len(_GROUPS):
                 spaced.append(Content(""))
             spaced.append(line(row, width))
         return spaced[:height]
