@@ -102,7 +102,7 @@ KEYS: Final = (
         Key((digit,), digit, f"screen.panel({name!r})", name.capitalize(), f"show or hide the {name}", "panels")
         for digit, name in zip("123456789", PANELS, strict=False)
     ),
-    Key(("0",), "0", "screen.reset_panels", "All panels", "show all panels again", "panels"),
+    Key(("0",), "0", "screen.reset_panels", "Reset panels", "panels as at the start", "panels"),
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
