@@ -234,7 +234,7 @@ async def test_key_of_the_map(name: str, action: str) -> None:
 
 
 def test_every_panel_with_keys_has_them_pressed() -> None:
-    assert {key.panel for key in KEYS} == {"", "log", "map"}
+    assert {key.panel for key in KEYS} == {"", "log", "map", "pairs"}
     assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
 
 
