@@ -156,7 +156,7 @@ def test_a_suspect_is_marked_explained_left_out_and_let_go(command: list[str], t
         terminal.press("6")
         terminal.until(says("SAME, far apart 1/40", "▀"), 60)
         terminal.press("h", "t")
-        terminal.until(says("train · 2,000 images"), 60)
+        terminal.until(says("train · 2,000 images", "SAME, far apart 1/40", "marked ones out"), 60)
         terminal.press("x")
         terminal.until(says("! suspect"), 60)
         terminal.press("o")

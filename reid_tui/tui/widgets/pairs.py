@@ -114,7 +114,9 @@ class PairsPanel(Panel):
         size = self.canvas.size
         gallery = self._gallery(frame.state)
         if gallery is None or gallery.embeddings is None or gallery.identities is None or gallery.rows is None:
-            why = "the trainer is asked for training images" if self._train else "no evaluation yet"
+            over = frame.deaf or frame.state.ended is not None
+            asked = f"{'nobody' if over else 'the trainer is'} asked for training images"
+            why = asked if self._train else "no evaluation yet"
             self.canvas.show(placeholder(why, *size, frame.style))
             return
         margin = frame.state.scored_margin
