@@ -150,6 +150,7 @@ def resolve(
         camera_pattern=options.camera_pattern,
         holdout=options.holdout,
         margin_schedule=options.margin_schedule,
+        exclude=options.exclude,
         **_learning(options, preset, loss),
     )
     _check(options, config)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from reid_tui.data.facts import camera_name
 from reid_tui.data.pairs import draw_epoch
+from reid_tui.data.ramp import ramp
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from reid_tui.data.dataset import Dataset, UInt8Array
 
-_RAMP: Final = " .:-=+*#%@"
 _GAP: Final = 3
 _MOST_COLUMNS: Final = 32
 _TALL_LINES: Final = 20
@@ -99,8 +99,7 @@ def _colored(upper: UInt8Array, lower: UInt8Array) -> Text:
 
 def _plain(upper: UInt8Array, lower: UInt8Array) -> Text:
     brightness = (upper.astype(np.float64).mean(axis=1) + lower.astype(np.float64).mean(axis=1)) / 2
-    steps = np.minimum((brightness / 256 * len(_RAMP)).astype(int), len(_RAMP) - 1)
-    return Text("".join(_RAMP[step] for step in steps), no_wrap=True)
+    return Text("".join(map(ramp, brightness.tolist())), no_wrap=True)
 
 
 def _hex(rgb: list[int]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from reid_tui.training.splits import VALIDATION, chooses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reid_tui.training.events import FloatArray, IntArray
     from reid_tui.training.together.group import Group
 
+Kind = TypeVar("Kind", bound=np.generic)
 EVALUATION_SEED: Final = 0
 """The same images and pairs in every run, whatever its seed: scores of two runs compare."""
 MAP_IMAGES: Final = 512
@@ -51,6 +53,8 @@ MOST_POINTS: Final = 20_000
 """Of a picture; of more images those of the run's sample are shown."""
 GPU_STEPS: Final = 16
 """So many times the steps pass there while a snapshot is made: half of it is made beside the GPU."""
+MOST_BYTES: Final = 16 * 2**20
+"""Of its embeddings; the same holds where they are larger."""
 MAP_SNAPSHOTS: Final = 200
 """About so many in a long run."""
 ROOM: Final = 4 * MAX_BYTES
@@ -74,6 +78,29 @@ def map_interval(batch_size: int, total_steps: int, *, on_gpu: bool = False) -> 
     return max(1, round(cost_in_steps / MAP_SHARE), total_steps // MAP_SNAPSHOTS)
 
 
+class Gallery(NamedTuple):
+    """What the points of a picture are, beyond their place on the map. Arrays are read-only."""
+
+    embeddings: FloatArray
+    """(N, D)"""
+    rows: IntArray
+    """(N,) places in the split."""
+    cameras: IntArray | None
+    """(N,)"""
+    images: ImageSet
+    """The split."""
+
+
+class LookedAt(NamedTuple):
+    """Embeddings as points, scored or not."""
+
+    points: FloatArray
+    """(N, 2) read-only."""
+    identities: IntArray
+    """(N,) read-only, >= 0."""
+    gallery: Gallery | None
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A scored set of embeddings, ready to be shown. Distractors are no points."""
@@ -85,6 +112,8 @@ class Picture:
     evaluation: Evaluation
     norm: float
     """Median length of the embeddings."""
+    gallery: Gallery | None = None
+    """None for a quick look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,7 @@ class Scored:
 
 
 class _Measured(NamedTuple):
+    places: IntArray
     embeddings_ND: Tensor
     labels: Labels
     evaluation: Evaluation
@@ -189,6 +219,18 @@ class Scorer:
         measured = self._measured(network, self._main, self._main.sample[:MAP_IMAGES], margin, MAP_PAIRS)
         return None if measured is None else self._picture(measured)
 
+    def looked_at(self, network: nn.Module, images: ImageSet, places: IntArray) -> LookedAt | None:
+        """Some images of any split, by this process alone; None where embeddings have no usable distances.
+
+        Scores nothing, and the map's axes stay as they are.
+        """
+        embeddings_ND = self._embed_images(network, images, places)
+        if not within_bounds(embeddings_ND):
+            return None
+        identities = read_only(images.identities[places])
+        points = self._projection.place(embeddings_ND)
+        return LookedAt(points, identities, gallery_of(images, places, embeddings_ND))
+
     def evaluate(
         self, network: nn.Module, margin: float, *, everything: bool = False, go_on: Callable[[], None] = lambda: None
     ) -> Scored | None:
@@ -218,7 +260,7 @@ class Scorer:
         fitted = fit_operating_points(main.embeddings_ND, main.labels, seed=EVALUATION_SEED, pairs=pairs)
         sample = self._main.sample
         first = not everything or main.labels.roles_N is None
-        picture = self._picture(main, np.arange(len(sample)) if first else sample)
+        picture = self._picture(main, np.arange(len(sample)) if first else sample, self._main.images)
         hub = None if everything else hub_of(main.embeddings_ND, main.labels)
         return Scored({**evaluations, self.split: main.evaluation}, picture, fitted, hub)
 
@@ -234,8 +276,7 @@ class Scorer:
         go_on: Callable[[], None] = lambda: None,
     ) -> _Measured | None:
         embeddings_ND = self._embedded(network, split, index, go_on)
-        lowest, highest = torch.aminmax(embeddings_ND)
-        if not (-lowest < FARTHEST and highest < FARTHEST):  # false for NaN too
+        if not within_bounds(embeddings_ND):
             return None
         labels = split.images.labels.of(index)
         evaluation = evaluate(
@@ -247,7 +288,7 @@ class Scorer:
             intervals=intervals,
             go_on=go_on,
         )
-        return _Measured(embeddings_ND, labels, evaluation)
+        return _Measured(index, embeddings_ND, labels, evaluation)
 
     def _embedded(self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None]) -> Tensor:
         """(n, D) on the CPU, or where they were computed."""
@@ -267,20 +308,44 @@ class Scorer:
     def _embed(
         self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None] = lambda: None
     ) -> Tensor:
+        return self._embed_images(network, split.images, index, go_on)
+
+    def _embed_images(
+        self, network: nn.Module, images: ImageSet, index: IntArray, go_on: Callable[[], None] = lambda: None
+    ) -> Tensor:
         def prepare(part: Tensor) -> Tensor:
             go_on()
-            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device), layout=self._layout)
+            return to_input(torch.from_numpy(images.take(part.numpy())).to(self._device), layout=self._layout)
 
         embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
         return embeddings_ND if ranks_on(embeddings_ND.device) else embeddings_ND.cpu()
 
-    def _picture(self, measured: _Measured, sample: IntArray | None = None) -> Picture:
-        """Of all that was measured, or where that is too much of some of it."""
+    def _picture(self, measured: _Measured, sample: IntArray | None = None, images: ImageSet | None = None) -> Picture:
+        """Of all that was measured, or where that is too much of some of it; full where the images are given."""
         shown = measured.labels.identities_N >= 0
-        if sample is not None and len(shown) > MOST_POINTS:
+        if sample is not None and len(shown) > min(MOST_POINTS, MOST_BYTES // (4 * self._dim)):
             shown &= np.isin(np.arange(len(shown)), sample)
-        identities = measured.labels.identities_N[shown]
-        identities.flags.writeable = False
         shown_MD = measured.embeddings_ND[torch.from_numpy(shown)]
+        identities = read_only(measured.labels.identities_N[shown])
         norm = float(torch.linalg.vector_norm(shown_MD.float(), dim=1).median()) if len(shown_MD) else math.nan
-        return Picture(self._projection.points(shown_MD), identities, measured.evaluation, norm)
+        points = self._projection.points(shown_MD)
+        gallery = None if images is None else gallery_of(images, measured.places[shown], shown_MD)
+        return Picture(points, identities, measured.evaluation, norm, gallery)
+
+
+def within_bounds(embeddings_ND: Tensor) -> bool:
+    """Whether distances can be taken between them."""
+    lowest, highest = torch.aminmax(embeddings_ND)
+    return bool(-lowest < FARTHEST and highest < FARTHEST)  # false for NaN too
+
+
+def gallery_of(images: ImageSet, rows: IntArray, embeddings_ND: Tensor) -> Gallery:
+    """Some images of a split with their embeddings."""
+    cameras = None if images.cameras is None else read_only(images.cameras[rows])
+    return Gallery(read_only(embeddings_ND.cpu().numpy()), read_only(rows), cameras, images)
+
+
+def read_only(array: NDArray[Kind]) -> NDArray[Kind]:
+    """The same array, which nobody changes any more."""
+    array.flags.writeable = False
+    return array

@@ -16,8 +16,10 @@ from reid_tui.training.alarms import Alarms
 from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
+from reid_tui.training.left_out import LeftOut
 from reid_tui.training.manifest import EXPLODED, TrainingState
 from reid_tui.training.pictures import scores_of
+from reid_tui.training.questions import Questions
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
 from reid_tui.training.scheduled_margin import ScheduledMargin
@@ -99,7 +101,9 @@ class Trainer:
         self._margins = ScheduledMargin(self._course.margins, learner, config.margin_limit.high)
         self._steering = Steering(inbox, learner, self._margins, self._watch, self._emit, script)
         self._telling = Telling(config, self._emit, self._course, learner, self._watch, keeper, scorer.split)
-        self._drawn: tuple[int, EpochPairs] | None = None
+        self._drawn: tuple[tuple[int, frozenset[int]], EpochPairs] | None = None
+        self._left_out = LeftOut(self._course.per_epoch)
+        self._questions = Questions(config, dataset, learner, scorer, keeper, self._emit, self._left_out)
         self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
     def restore(
@@ -134,6 +138,7 @@ class Trainer:
         self._scores = None if state.map is None else (state.map, state.rank1)
         self._learner.margin, self._margins.offset = state.margin, state.margin_offset
         self._learner.lr = state.lr
+        self._left_out.restore(state)
 
     def state(self) -> TrainingState:
         """All that the next step depends on, apart from tensors, and what the weights are worth."""
@@ -154,6 +159,7 @@ class Trainer:
             split="" if map_ is None else self._scorer.choosing,
             loss=self._learner.loss_ahead(self._next_pairs(), self._step),
             rewinds=self._rewinds,
+            **self._left_out.state(self._step),
         )
 
     @property
@@ -180,6 +186,7 @@ class Trainer:
                 step=self._step,
                 total_steps=self._course.total,
                 steps_per_epoch=self._course.per_epoch,
+                left_out=tuple(sorted(self._left_out.last)),
             )
         )
         try:
@@ -207,8 +214,9 @@ class Trainer:
     def _next_pairs(self, ahead: int = 0) -> EpochPairs:
         """Those of the next step, or of one further ahead in the same epoch."""
         epoch, index = divmod(self._step, self._course.per_epoch)
-        if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = epoch, self._learner.draw(epoch)
+        wanted = epoch, self._left_out.of(epoch)
+        if self._drawn is None or self._drawn[0] != wanted:
+            self._drawn = wanted, self._learner.draw(*wanted)
         size = self._config.batch_size
         return self._drawn[1][(index + ahead) * size : (index + ahead + 1) * size]
 
@@ -301,6 +309,10 @@ class Trainer:
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
             self._emit(event)
 
+    def answer(self, question: cmd.Question) -> None:
+        """Say what is asked of single images."""
+        self._questions.answer(question, self._step)
+
     # Saving.
 
     def save(self, reason: str, then: str = AGAIN) -> bool:
@@ -350,6 +362,7 @@ class Trainer:
             pairs_seen=self._pairs_seen,
             skipped=self._skipped,
             wall_s=self._watch.seconds,
+            left_out=tuple(sorted(self._left_out.last)),
         )
 
     # Ends.

@@ -7,12 +7,13 @@ from typing import Final, Literal
 
 from reid_tui.tui.layout import PANELS
 
-Group = Literal["training", "panels", "plots", "log", "application"]
+Group = Literal["training", "panels", "plots", "log", "pairs", "application"]
 GROUPS: Final[dict[Group, str]] = {
     "training": "Training",
     "panels": "Panels",
     "plots": "Plots",
     "log": "Log, when focused",
+    "pairs": "Pairs, when focused",
     "application": "Application",
 }
 MARGIN_STEP: Final = 0.05
@@ -50,6 +51,12 @@ class Key:
 
 def _log(keys: tuple[str, ...], label: str, action: str, title: str, description: str) -> Key:
     return Key((), label, action, title, description, "log", panel="log", panel_keys=keys)
+
+
+def _pairs(
+    keys: tuple[str, ...], label: str, action: str, title: str, description: str, sends: tuple[str, ...] = ()
+) -> Key:
+    return Key((), label, action, title, description, "pairs", sends, panel="pairs", panel_keys=keys)
 
 
 KEYS: Final = (
@@ -103,7 +110,7 @@ KEYS: Final = (
         Key((digit,), digit, f"screen.panel({name!r})", name.capitalize(), f"show or hide the {name}", "panels")
         for digit, name in zip("123456789", PANELS, strict=False)
     ),
-    Key(("0",), "0", "screen.reset_panels", "All panels", "show all panels again", "panels"),
+    Key(("0",), "0", "screen.reset_panels", "Reset panels", "panels as at the start", "panels"),
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
@@ -136,6 +143,13 @@ KEYS: Final = (
     _log(("pagedown",), "page down", "screen.log_pages(1)", "Log: page on", "log: a page on"),
     _log(("home", "g"), "home, g", "screen.log_pages(-1000)", "Log: start", "log: to its start"),
     _log(("end", "G"), "end, G", "screen.log_pages(1000)", "Log: end", "log: to its end"),
+    _pairs(("right",), "right", "screen.pairs_turn(1)", "Pairs: next", "pairs: the next one"),
+    _pairs(("left",), "left", "screen.pairs_turn(-1)", "Pairs: previous", "pairs: the one before"),
+    _pairs(("up", "down"), "up, down", "screen.pairs_kind", "Pairs: kind", "pairs: same, different"),
+    _pairs(("x",), "x", "app.ask('suspect')", "Suspect a label", "pairs: A, B, none suspect", ("MarkSuspect",)),
+    _pairs(("h",), "h", "app.ask('explain')", "Deciding parts", "pairs: which parts decide", ("Explain",)),
+    _pairs(("t",), "t", "app.ask('train')", "Training images", "pairs: training images, back", ("ShowTraining",)),
+    _pairs(("o",), "o", "app.ask('leave_out')", "Leave suspects out", "pairs: train without suspects", ("LeaveOut",)),
     Key(("S",), "S", "picture", "Picture", "picture of the screen", "application"),
     Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),

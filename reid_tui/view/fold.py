@@ -19,10 +19,12 @@ from reid_tui.training.events import (
     Evaluated,
     Failed,
     Finished,
+    ImageLeftOut,
     Lost,
     LrChanged,
     MarginChanged,
     Output,
+    PairExplained,
     Paused,
     PhaseChanged,
     Progress,
@@ -30,8 +32,10 @@ from reid_tui.training.events import (
     Rewound,
     RunStarted,
     Stopped,
+    SuspectMarked,
     Warned,
 )
+from reid_tui.training.splits import TRAIN
 from reid_tui.view.history import EpochMean, Mark
 from reid_tui.view.run_state import RunState
 from reid_tui.view.wording import LogLine, cleaned, log_line
@@ -126,8 +130,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
                 "scored_lr": state.lr,
             }
         case EmbeddingsReady():
-            lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
-            change = {} if lost else {"embeddings": event}
+            change = _with_snapshot(state, event)
         case DistancesReady():
             change = {"distances": event}
         case Paused():
@@ -139,6 +142,13 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"margin": event.new, "history": history.with_mark(mark)}
         case LrChanged():
             change = {"lr": event.new, "history": history.with_mark(Mark(event.step, "lr", event.old, event.new))}
+        case SuspectMarked():
+            image = {(event.split, event.row)}
+            change = {"suspects": state.suspects | image if event.marked else state.suspects - image}
+        case ImageLeftOut():
+            change = {"left_out": state.left_out | {event.row} if event.out else state.left_out - {event.row}}
+        case PairExplained():
+            change = {"explained": event}
         case CheckpointSaved():
             return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
         case AlarmRaised() | AlarmOver():
@@ -189,13 +199,25 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         loss=float(history.losses[-1]) if history.length else math.nan,
         margin=_by_margin(state, event.margin),
         lr=event.lr,
+        left_out=frozenset(event.left_out),
         scored_margin=state.scored_margin if scores_kept else math.nan,
         scored_lr=state.scored_lr if scores_kept else math.nan,
         history=history,
         embeddings=_until(state.embeddings, event.step),
+        gallery=_until(state.gallery, event.step),
+        train_gallery=_until(state.train_gallery, event.step),
         distances=_until(state.distances, event.step),
         checkpoints=tuple(saved for saved in state.checkpoints if saved.step <= event.step),
     )
+
+
+def _with_snapshot(state: RunState, event: EmbeddingsReady) -> dict[str, Any]:
+    """Those that are full are galleries too; training images are on no map."""
+    whole = event.embeddings is not None
+    if event.split == TRAIN:
+        return {"train_gallery": event} if whole else {}
+    lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
+    return ({} if lost else {"embeddings": event}) | ({"gallery": event} if whole else {})
 
 
 def _by_margin(state: RunState, value: float) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Diverged,
         EmbeddingsReady,
         Evaluated,
+        PairExplained,
         Phase,
         RunStarted,
     )
@@ -83,8 +84,18 @@ class RunState:
     skipped: int = 0
     history: History = field(default_factory=History)
     embeddings: EmbeddingsReady | None = None
-    """The newest snapshot that carries its arrays, else the newest one."""
+    """The newest snapshot of the map that carries its arrays, else the newest one."""
+    gallery: EmbeddingsReady | None = None
+    """The newest one of a whole evaluation, with its embeddings."""
+    train_gallery: EmbeddingsReady | None = None
+    """The newest one of training images, with its embeddings."""
     distances: DistancesReady | None = None
+    suspects: frozenset[tuple[str, int]] = frozenset()
+    """Split and row of the images that somebody suspects of a wrong label."""
+    left_out: frozenset[int] = frozenset()
+    """Rows of the training images that no epoch to come forms pairs with."""
+    explained: PairExplained | None = None
+    """The newest answer to which parts of a pair decide."""
     checkpoints: tuple[CheckpointSaved, ...] = ()
     """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""
     alarms: tuple[AlarmRaised, ...] = ()

@@ -11,6 +11,7 @@ from textual.events import Paste
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.keys import KEYS
+from reid_tui.tui.layout import EXTRAS, PANELS
 from reid_tui.tui.screens.go_back import GoBackScreen
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.margin import MarginScreen
@@ -55,11 +56,18 @@ async def steps(rig: Rig) -> None:
     assert rig.script.sent == [cmd.Step()]
 
 
-async def shows_all(rig: Rig) -> None:
-    await rig.press("1", "2")
-    await rig.until(lambda: not rig.panel("map").display)
+def shows(name: str) -> Check:
+    async def check(rig: Rig) -> None:
+        await rig.until(lambda: rig.panel(name).display and rig.panel(name).has_focus)
+
+    return check
+
+
+async def resets(rig: Rig) -> None:
+    await rig.press("1", "2", "6")
+    await rig.until(lambda: not rig.panel("map").display and rig.panel("pairs").display)
     await rig.press("0")
-    await rig.until(lambda: rig.panel("map").display and rig.panel("loss").display)
+    await rig.until(lambda: [panel.key for panel in rig.main.area.panels if panel.display] == list(PANELS[:5]))
 
 
 async def focuses_first(rig: Rig) -> None:
@@ -75,7 +83,7 @@ async def focuses_last(rig: Rig) -> None:
 async def zooms(rig: Rig) -> None:
     await rig.until(lambda: [p.key for p in rig.main.area.panels if p.display] == ["loss"])
     await rig.press("escape")
-    await rig.until(lambda: all(panel.display for panel in rig.main.area.panels))
+    await rig.until(lambda: all(panel.display for panel in rig.main.area.panels[:5]))
 
 
 async def goes_back_to_the_beginning(rig: Rig) -> None:
@@ -117,7 +125,9 @@ async def takes_picture(rig: Rig) -> None:
 
 
 async def opens_palette(rig: Rig) -> None:
-    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette" and "all panels again" in rig.text)
+    await rig.until(
+        lambda: type(rig.app.screen).__name__ == "CommandPalette" and "detach: training goes on" in rig.text
+    )
 
 
 async def detaches(rig: Rig) -> None:
@@ -138,7 +148,8 @@ CHECKS: dict[str, Check] = {
     "go_back": goes_back_to_the_beginning,
     "evaluate": sends(cmd.Evaluate()),
     **{f"screen.panel('{name}')": hides(name) for name in ("loss", "map", "distances", "numbers", "log")},
-    "screen.reset_panels": shows_all,
+    **{f"screen.panel('{name}')": shows(name) for name in EXTRAS},
+    "screen.reset_panels": resets,
     "focus_next": focuses_first,
     "focus_previous": focuses_last,
     "screen.zoom": zooms,
@@ -225,7 +236,7 @@ async def test_key_of_the_map(name: str, action: str) -> None:
 
 
 def test_every_panel_with_keys_has_them_pressed() -> None:
-    assert {key.panel for key in KEYS} == {"", "log", "map"}
+    assert {key.panel for key in KEYS} == {"", "log", "map", "pairs"}
     assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
 
 
@@ -257,8 +268,8 @@ def test_commands_in_the_table_are_commands() -> None:
     assert known == {name for key in KEYS for name in key.sends}
 
 
-async def test_help_lists_every_key_without_scrolling_at_80x24() -> None:
-    async with dashboard(size=(80, 24)) as rig:
+async def test_help_lists_every_key_without_scrolling_at_80x50() -> None:
+    async with dashboard(size=(80, 50)) as rig:
         await rig.press("?")
         await rig.until(lambda: isinstance(rig.app.screen, HelpScreen) and "Application" in rig.text)
         text = " ".join(rig.text.replace("│", " ").split())
@@ -270,6 +281,14 @@ async def test_help_lists_every_key_without_scrolling_at_80x24() -> None:
         assert rig.app.screen.query_one("#help").max_scroll_y == 0
         await rig.press("escape")
         await rig.until(lambda: rig.app.screen is rig.main)
+
+
+async def test_help_scrolls_to_its_end_at_80x24() -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        await rig.press("?")
+        await rig.until(lambda: isinstance(rig.app.screen, HelpScreen) and "Training" in rig.text)
+        await rig.press("end")
+        await rig.until(lambda: KEYS[-1].label.split(", ")[-1] in rig.text and "Training" not in rig.text)
 
 
 async def test_palette_has_every_action() -> None:

@@ -10,9 +10,12 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from reid_tui.tui.aside import Aside
 from reid_tui.tui.frame import SMOOTHINGS, Controls, Frame
-from reid_tui.tui.layout import MIN_HEIGHT, MIN_WIDTH, Wish, choose, too_small
+from reid_tui.tui.layout import EXTRAS, MIN_HEIGHT, MIN_WIDTH, Wish, choose, too_small
+from reid_tui.tui.pictures import Pictures
 from reid_tui.tui.widgets.area import PanelArea
+from reid_tui.tui.widgets.classes import ClassesPanel
 from reid_tui.tui.widgets.distances import DistancesPanel
 from reid_tui.tui.widgets.footer import Footer
 from reid_tui.tui.widgets.header import Header
@@ -20,7 +23,9 @@ from reid_tui.tui.widgets.log import LogPanel
 from reid_tui.tui.widgets.loss import LossPanel
 from reid_tui.tui.widgets.map import MapPanel
 from reid_tui.tui.widgets.numbers import NumbersPanel
+from reid_tui.tui.widgets.pairs import PairsPanel
 from reid_tui.tui.widgets.panel import Panel
+from reid_tui.tui.widgets.retrieval import RetrievalPanel
 from reid_tui.view.run_state import RunState
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.widget import Widget
 
+    from reid_tui.training.commands import Command
     from reid_tui.tui.pace import Rhythm
     from reid_tui.tui.thrift import Thrift
     from reid_tui.tui.widgets.legend import Legend
@@ -53,9 +59,12 @@ class MainScreen(Screen[None]):
         self.controls = Controls()
         self.header = Header(rhythm.numbers)
         self.footer = Footer()
+        self._aside, self._pictures = Aside(changed), Pictures()
+        self._pairs = PairsPanel(rhythm.charts, self._aside, self._pictures)
         charts = (LossPanel(rhythm.charts), MapPanel(rhythm.charts), DistancesPanel(rhythm.charts))
+        extras = (self._pairs, RetrievalPanel(rhythm.charts), ClassesPanel(rhythm.charts))
         self._log_panel = LogPanel(rhythm.numbers)
-        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
+        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel, *extras))
         self._changed = changed
         self._told = RunState()
         self._before: tuple[Wish, Widget | None] | None = None
@@ -102,9 +111,10 @@ class MainScreen(Screen[None]):
         self._control(replace(self.controls, highlight=chosen))
 
     def action_panel(self, name: str) -> None:
-        """Number keys. What has its place to itself has the focus too."""
+        """Number keys. What has its place to itself has the focus too, and what has keys of its own."""
         self._wish(choose(self.area.wish, self.area.arrangement, name))
-        if self.area.wish.zoomed or name in self.area.arrangement.tabs:
+        asked_for = name in EXTRAS and name in self.area.arrangement.boxes
+        if self.area.wish.zoomed or name in self.area.arrangement.tabs or asked_for:
             self._focus(name)
 
     def action_reset_panels(self) -> None:
@@ -175,6 +185,21 @@ class MainScreen(Screen[None]):
                 self.area.rearrange(choose(self.area.wish, self.area.arrangement, "distances"))
         typed = margin if margin is not None and math.isfinite(margin) else None
         self._control(replace(self.controls, margin=typed))
+
+    def action_pairs_turn(self, by: int) -> None:
+        """To another pair."""
+        self._pairs.turn(by)
+        self._changed()
+
+    def action_pairs_kind(self) -> None:
+        """Pairs of one identity, or of two."""
+        self._pairs.other_kind()
+        self._changed()
+
+    def asked_of_pair(self, what: str) -> list[Command]:
+        """What a key asks the trainer of the pair that stands there."""
+        self._changed()
+        return self._pairs.asked(what)
 
     def _focus(self, name: str) -> None:
         self.set_focus(next(panel for panel in self.area.panels if panel.key == name))
