@@ -126,7 +126,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             }
         case EmbeddingsReady():
             lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
-            change = {} if lost else {"embeddings": event}
+            change = {} if lost else {"embeddings": event, "trails": state.trails.after(event)}
         case DistancesReady():
             change = {"distances": event}
         case Paused():
@@ -188,6 +188,7 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         scored_lr=state.scored_lr if scores_kept else math.nan,
         history=history,
         embeddings=_until(state.embeddings, event.step),
+        trails=state.trails.until(event.step),
         distances=_until(state.distances, event.step),
         checkpoints=tuple(saved for saved in state.checkpoints if saved.step <= event.step),
     )

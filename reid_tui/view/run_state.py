@@ -12,6 +12,7 @@ from reid_tui.training.events import Failed, Finished, Lost, Stopped
 from reid_tui.training.splits import chooses, main_split
 from reid_tui.view.history import History
 from reid_tui.view.text import fixed
+from reid_tui.view.trails import Trails
 
 if TYPE_CHECKING:
     from reid_tui.training.events import (
@@ -83,6 +84,8 @@ class RunState:
     history: History = field(default_factory=History)
     embeddings: EmbeddingsReady | None = None
     """The newest snapshot that carries its arrays, else the newest one."""
+    trails: Trails = field(default_factory=Trails)
+    """What earlier snapshots showed."""
     distances: DistancesReady | None = None
     checkpoints: tuple[CheckpointSaved, ...] = ()
     """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""

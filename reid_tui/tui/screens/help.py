@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from reid_tui.tui.keys import GROUPS, KEYS, Group, Key
+from reid_tui.tui.keys import GROUPS, KEYS, Group
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -51,16 +51,16 @@ def _lines(groups: tuple[Group, ...]) -> list[Content]:
         if lines:
             lines.append(Content(""))
         lines.append(Content.styled(GROUPS[group], "bold"))
-        for key in KEYS:
-            if key.group == group:
-                lines += _key_lines(key)
+        told = dict.fromkeys(key.together or (key.label, key.description) for key in KEYS if key.group == group)
+        for label, description in told:
+            lines += _key_lines(label, description)
     return lines
 
 
-def _key_lines(key: Key) -> list[Content]:
+def _key_lines(label: str, description: str) -> list[Content]:
     """Label and description in columns of their own; what is too long goes on below."""
-    labels = textwrap.wrap(key.label, _LABEL)
-    texts = textwrap.wrap(key.description, _TEXT)
+    labels = textwrap.wrap(label, _LABEL)
+    texts = textwrap.wrap(description, _TEXT)
     return [
         Content.assemble((f"{label:<{_LABEL}} ", "$text-accent"), text)
         for label, text in zip_longest(labels, texts, fillvalue="")

@@ -51,7 +51,8 @@ class MainScreen(Screen[None]):
         self.controls = Controls()
         self.header = Header(rhythm.numbers)
         self.footer = Footer()
-        charts = (LossPanel(rhythm.charts), MapPanel(rhythm.charts), DistancesPanel(rhythm.charts))
+        self._map_panel = MapPanel(rhythm.charts)
+        charts = (LossPanel(rhythm.charts), self._map_panel, DistancesPanel(rhythm.charts))
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
         self._changed = changed
@@ -118,8 +119,10 @@ class MainScreen(Screen[None]):
             self._focus(name)
 
     def action_back(self) -> None:
-        """Leave the zoom, else the highlight, else the focus."""
-        if self.area.wish.zoomed:
+        """Leave the map's cursor, else the zoom, else the highlight, else the focus."""
+        if self._map_panel.display and self._map_panel.leave_cursor():
+            self._changed()
+        elif self.area.wish.zoomed:
             self._wish(replace(self.area.wish, zoomed=None))
         elif self.controls.highlight is not None:
             self._control(replace(self.controls, highlight=None))
@@ -133,6 +136,20 @@ class MainScreen(Screen[None]):
         order = [None, *sorted(set(turn))]
         place = order[(order.index(now) + by) % len(order)]
         self._control(replace(self.controls, highlight=place))
+
+    def action_map_cursor(self, columns: int, rows: int) -> None:
+        """Move the map's cursor."""
+        self._map_panel.move_cursor(columns, rows)
+        self._changed()
+
+    def action_trails(self) -> None:
+        """The ways of the centroids on the map, or none."""
+        self._map_panel.trails = not self._map_panel.trails
+        self._changed()
+
+    def action_drawn_anew(self) -> None:
+        """A panel has something else to show."""
+        self._changed()
 
     def action_log_axis(self) -> None:
         """Logarithmic loss, or linear."""

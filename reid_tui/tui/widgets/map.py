@@ -1,20 +1,27 @@
-"""Panel 2: the test embeddings in the plane, with a legend of the classes."""
+"""Panel 2: the test embeddings in the plane, with a legend of the classes, a cursor and the centroids' trails."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from reid_tui.tui.bindings import bindings
 from reid_tui.tui.widgets.legend import Legend
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.map_chart import map_chart
+from reid_tui.view.map_cursor import draw_box, draw_cursor, find, fits, one_line
 from reid_tui.view.text import count
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from reid_tui.tui.frame import Frame
+    from reid_tui.view.grid import Grid
+    from reid_tui.view.map_cloud import Cell, Cloud
+    from reid_tui.view.map_cursor import Found
+    from reid_tui.view.run_state import RunState
 
 LEGEND_FROM: Final = 36
 """Columns of the panel's inside from which the legend stands beside the plot."""
@@ -29,6 +36,9 @@ class MapPanel(Panel):
     def __init__(self, interval: float) -> None:
         super().__init__(interval)
         self.legend = Legend()
+        self.cursor: Cell | None = None
+        self.trails = False
+        self._found: Found | None = None
 
     def compose(self) -> ComposeResult:
         """Plot and legend."""
@@ -36,8 +46,8 @@ class MapPanel(Panel):
         yield self.legend
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
-        """The highlight."""
-        return (frame.controls.highlight, frame.state.identity_names)
+        """The highlight, the cursor, and whether there are trails."""
+        return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """A new snapshot, or another margin for the scale."""
@@ -53,19 +63,18 @@ class MapPanel(Panel):
         if shown:
             self.legend.update(frame)
         snapshot = state.embeddings
-        width, height = self.canvas.size
-        points = snapshot.points if snapshot else None
-        identities = snapshot.identities if snapshot else None
+        self._found = None
         self.canvas.show(
             map_chart(
-                points,
-                identities,
+                snapshot.points if snapshot else None,
+                snapshot.identities if snapshot else None,
                 state.identity_names,
-                width,
-                height,
+                *self.canvas.size,
                 frame.style,
                 highlight=highlight,
                 margin=_scale(frame),
+                trails=state.trails if self.trails else None,
+                overlay=partial(self._draw_cursor, frame.state) if self.cursor else None,
             )
         )
 
@@ -74,9 +83,47 @@ class MapPanel(Panel):
         snapshot, names = frame.state.embeddings, frame.state.identity_names
         if snapshot is None or snapshot.points is None:
             return ""
+        if self._found is not None and not fits(*self.canvas.size):
+            return one_line(self._found, names)
+        if self.trails:
+            return f"trails since step {count(frame.state.trails.since)} · step {count(snapshot.step)}"
         highlight = frame.controls.highlight
         one = f"{names[highlight]} · " if highlight is not None and highlight < len(names) else ""
         return f"{one}{count(len(snapshot.points))} images · step {count(snapshot.step)}"
+
+    def move_cursor(self, columns: int, rows: int) -> None:
+        """By so many cells; at first to the middle."""
+        width, height = self.canvas.size
+        x, y = (width // 2, height // 2) if self.cursor is None else self.cursor
+        x, y = (x, y) if self.cursor is None else (x + columns, y + rows)
+        self.cursor = (min(max(x, 0), max(width - 1, 0)), min(max(y, 0), max(height - 1, 0)))
+
+    def leave_cursor(self) -> bool:
+        """Whether there was one."""
+        before, self.cursor = self.cursor, None
+        return before is not None
+
+    async def on_mouse_down(self, event: events.MouseDown) -> None:
+        """The cursor comes to the mouse."""
+        await self._point(event)
+
+    async def on_mouse_move(self, event: events.MouseMove) -> None:
+        """It follows the mouse while a button is held."""
+        if event.button:
+            await self._point(event)
+
+    async def _point(self, event: events.MouseEvent) -> None:
+        place = event.get_content_offset(self.canvas)
+        if place is not None and place != self.cursor:
+            self.cursor = (place.x, place.y)
+            await self.app.run_action("screen.drawn_anew")
+
+    def _draw_cursor(self, state: RunState, grid: Grid, placed: Cloud) -> None:
+        assert self.cursor is not None
+        found = self._found = find(placed, self.cursor, grid.style.glyphs, state.trails)
+        draw_cursor(grid, self.cursor, found)
+        if fits(grid.width, grid.height):
+            draw_box(grid, self.cursor, found, state.identity_names, "in the plane")
 
 
 def _scale(frame: Frame) -> float | None:
