@@ -141,6 +141,7 @@ def test_sockets_are_unix_sockets() -> None:
         ("import reid_tui.headless", "torch textual plotext"),
         ("import reid_tui.view.fold", "torch textual plotext"),
         ("import reid_tui.tui.app", "torch torchvision"),
+        ("import reid_tui.tui.pictures, reid_tui.data.idx.load, reid_tui.data.folders.load", "torch torchvision"),
         ("import reid_tui.tui.attached, reid_tui.tui.dashboard", "torch torchvision"),
         ("from reid_tui.cli.main import run; run(['attach', '--help'])", "torch textual plotext numpy torchvision"),
         ("from reid_tui.cli.main import run; run(['doctor', '--help'])", "torch textual plotext numpy rich"),

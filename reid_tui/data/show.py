@@ -77,7 +77,7 @@ def picture(image: UInt8Array, step: int = 1, *, color: bool) -> list[Text]:
         small = np.concatenate([small, np.zeros_like(small[:, :1])], axis=1)
     pixels = np.broadcast_to(small, (3, *small.shape[1:])).transpose(1, 2, 0)
     return [
-        _colored(upper, lower) if color else _plain(upper, lower)
+        _colored(upper, lower) if color else Text(ink(upper, lower), no_wrap=True)
         for upper, lower in zip(pixels[::2], pixels[1::2], strict=True)
     ]
 
@@ -97,10 +97,11 @@ def _colored(upper: UInt8Array, lower: UInt8Array) -> Text:
     return line
 
 
-def _plain(upper: UInt8Array, lower: UInt8Array) -> Text:
+def ink(upper: UInt8Array, lower: UInt8Array) -> str:
+    """A character a cell, with as much ink as the mean of its two (W, 3) pixels is bright."""
     brightness = (upper.astype(np.float64).mean(axis=1) + lower.astype(np.float64).mean(axis=1)) / 2
     steps = np.minimum((brightness / 256 * len(_RAMP)).astype(int), len(_RAMP) - 1)
-    return Text("".join(_RAMP[step] for step in steps), no_wrap=True)
+    return "".join(_RAMP[step] for step in steps)
 
 
 def _hex(rgb: list[int]) -> str:

@@ -6,50 +6,61 @@ import dataclasses
 import logging
 import zipfile
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from reid_tui.training.events import DistancesReady, EmbeddingsReady, Rewound, RunStarted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from reid_tui.training.events import AnyEvent, FloatArray, IntArray
+    from numpy.typing import NDArray
 
+    from reid_tui.training.events import AnyEvent
+
+Kind = TypeVar("Kind", EmbeddingsReady, DistancesReady)
 _LOG = logging.getLogger(__name__)
 LARGEST: Final = 64 * 2**20
 """Bytes of a snapshot with its arrays unpacked: some two million images."""
 _REMEMBERED: Final = 8
+_KINDS: Final = {"points": "f", "identities": "i", "embeddings": "f", "rows": "i", "cameras": "i"}
 
 
 class NewestPictures:
     """Maps and histograms, set aside while a log is read: the newest is shown, and none that a resume took back."""
 
     def __init__(self) -> None:
-        self._maps: deque[EmbeddingsReady] = deque(maxlen=_REMEMBERED)
+        self._maps: dict[tuple[str, bool], deque[EmbeddingsReady]] = {}
+        """By split, and by whether they are full."""
         self._histograms: deque[DistancesReady] = deque(maxlen=_REMEMBERED)
 
     def take(self, event: AnyEvent) -> bool:
         """Look at an event; whether it is a picture, and so set aside."""
         match event:
             case EmbeddingsReady():
-                self._maps.append(event)
+                self._maps.setdefault((event.split, event.full), deque(maxlen=_REMEMBERED)).append(event)
             case DistancesReady():
                 self._histograms.append(event)
             case RunStarted() | Rewound():
-                for pictures in (self._maps, self._histograms):
-                    while pictures and pictures[-1].step > event.step:
-                        pictures.pop()
+                for pictures in self._maps.values():
+                    _take_back(pictures, event.step)
+                _take_back(self._histograms, event.step)
                 return False
             case _:
                 return False
         return True
 
     def newest(self, run: Path) -> list[AnyEvent]:
-        """At most one of each kind, the map with its arrays from the run's folder."""
-        found: list[AnyEvent] = [with_arrays(run, event) for event in list(self._maps)[-1:]]
-        return [*found, *list(self._histograms)[-1:]]
+        """At most one of each kind, in their order, the maps with their arrays from the run's folder."""
+        newest = sorted((maps[-1] for maps in self._maps.values() if maps), key=lambda event: event.seq)
+        return [*(with_arrays(run, event) for event in newest), *list(self._histograms)[-1:]]
+
+
+def _take_back(pictures: deque[Kind], step: int) -> None:
+    while pictures and pictures[-1].step > step:
+        pictures.pop()
 
 
 def with_arrays(run: Path, event: EmbeddingsReady) -> EmbeddingsReady:
@@ -61,24 +72,30 @@ def with_arrays(run: Path, event: EmbeddingsReady) -> EmbeddingsReady:
     """
     path = run / "embeddings" / event.path.rpartition("/")[2]
     try:
-        points, identities = _arrays(path)
+        arrays = _arrays(path)
+        _check(arrays)
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         _LOG.warning("the snapshot %s cannot be read: %s", path, error)
         return event
-    for array in (points, identities):
+    for array in arrays.values():
         array.flags.writeable = False
-    return dataclasses.replace(event, points=points, identities=identities)
+    loaded: dict[str, Any] = arrays
+    return dataclasses.replace(event, **loaded)
 
 
-def _arrays(path: Path) -> tuple[FloatArray, IntArray]:
-    """Points (N, 2) and identities (N,)."""
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     with zipfile.ZipFile(path) as archive:
         if sum(item.file_size for item in archive.infolist()) > LARGEST:
             raise ValueError("larger than any snapshot")
     with np.load(path, allow_pickle=False) as kept:
-        points, identities = kept["points"], kept["identities"]
-    if points.ndim != 2 or points.shape[1] != 2 or identities.shape != points.shape[:1]:
-        raise ValueError("shapes that do not fit")
-    if points.dtype.kind != "f" or identities.dtype.kind != "i":
-        raise ValueError("wrong types")
-    return points, identities
+        return {name: kept[name] for name in _KINDS if name in kept}
+
+
+def _check(arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind != _KINDS[name]:
+            raise ValueError("wrong types")
+        if array.ndim != (2 if name in ("points", "embeddings") else 1) or len(array) != len(arrays["points"]):
+            raise ValueError("shapes that do not fit")
+    if "identities" not in arrays or arrays["points"].shape[1] != 2 or ("embeddings" in arrays) != ("rows" in arrays):
+        raise ValueError("arrays that do not fit")

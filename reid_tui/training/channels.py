@@ -21,7 +21,7 @@ PROGRESS_KEPT: Final = 8192
 class EventBox:
     """Events on their way to a reader that may be slow, stopped or gone.
 
-    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of snapshots, of
+    Memory is bounded: of progress every second event is dropped when `PROGRESS_KEPT` wait, of each kind of snapshot, of
     phases and of one thing's being loaded only the newest stays. Everything else is kept: a run has few of it.
     """
 
@@ -29,7 +29,7 @@ class EventBox:
         self._lock = threading.Lock()
         self._progress: list[Progress] = []
         self._kept: list[AnyEvent] = []
-        self._newest: dict[type[AnyEvent], AnyEvent] = {}
+        self._newest: dict[object, AnyEvent] = {}
 
     def put(self, event: AnyEvent) -> None:
         """Leave an event; never blocks for longer than a drain takes to swap the lists."""
@@ -40,7 +40,9 @@ class EventBox:
                     if len(self._progress) >= PROGRESS_KEPT:
                         newest = self._progress[-1]
                         self._progress = [*self._progress[:-1:2], newest]
-                case EmbeddingsReady() | DistancesReady() | PhaseChanged(phase="training" | "evaluating" | "saving"):
+                case EmbeddingsReady(split=split, full=full):
+                    self._newest[EmbeddingsReady, split, full] = event
+                case DistancesReady() | PhaseChanged(phase="training" | "evaluating" | "saving"):
                     self._newest[type(event)] = event
                 case PhaseChanged(total=total) if total and self._kept and _same_work(self._kept[-1], event):
                     self._kept[-1] = event

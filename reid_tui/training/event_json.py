@@ -7,14 +7,12 @@ import json
 import math
 from typing import Any, Final, get_args
 
-import numpy as np
-
 from reid_tui.config import RunConfig
 from reid_tui.training.card import fitted_from
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
-_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted"})
+_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "full"})
 """Said only where there is something to say."""
 _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
 """Scores that have one; those of a later version are left out."""
@@ -34,9 +32,7 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
     head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
     for item in dataclasses.fields(event):
         value = getattr(event, item.name)
-        if item.name in head or (item.name in _LEFT_OUT and not value):
-            continue
-        if isinstance(value, np.ndarray) or (value is None and item.name in ("points", "identities")):
+        if item.name in head or not item.compare or (item.name in _LEFT_OUT and not value):
             continue
         if item.name in ("tar_at_far", "intervals"):
             value = {str(key): _strict(of_key) for key, of_key in value}

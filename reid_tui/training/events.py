@@ -1,6 +1,6 @@
 """What a trainer tells: frozen facts in the past tense. Loads without torch.
 
-Legend: N images, B histogram bins, all arrays read-only.
+Legend: N images, D embedding dimensions, B histogram bins, all arrays read-only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from reid_tui.config import RunConfig
+    from reid_tui.data.dataset import ImageSet
     from reid_tui.evaluation.operating import Fitted
 
 SCHEMA: Final = 1
@@ -175,10 +176,20 @@ class EmbeddingsReady(Event):
     split: str
     path: str
     """Relative to the run directory; empty where the snapshot was not kept on disk."""
+    full: bool = False
+    """Of a whole evaluation: with the embeddings and where their images are, on disk too."""
     points: FloatArray | None = field(default=None, repr=False, compare=False)
     """(N, 2): the embedding itself, or its projection."""
     identities: IntArray | None = field(default=None, repr=False, compare=False)
     """(N,) indices into `DatasetFacts.identity_names`."""
+    embeddings: FloatArray | None = field(default=None, repr=False, compare=False)
+    """(N, D), where it is full."""
+    rows: IntArray | None = field(default=None, repr=False, compare=False)
+    """(N,) places of the points in their split, where it is full."""
+    cameras: IntArray | None = field(default=None, repr=False, compare=False)
+    """(N,) labels, where it is full and the data has cameras."""
+    images: ImageSet | None = field(default=None, repr=False, compare=False)
+    """The split; only in the process that trains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

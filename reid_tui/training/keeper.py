@@ -6,7 +6,7 @@ import bisect
 import io
 import logging
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -108,6 +108,8 @@ class Keeper:
     def snapshot(self, step: int, picture: Picture) -> str:
         """Keep a picture of the map: npz with `points` (N, 2) float32 and `identities` (N,) int64.
 
+        A full one also with `embeddings` (N, D) float32, `rows` (N,) int64, and `cameras` (N,) int64 where there are.
+
         Of more than `SNAPSHOTS` the one whose neighbours lie closest together goes; the first one and this one stay.
 
         Raises:
@@ -117,7 +119,11 @@ class Keeper:
         self._make_room(step)
         path = self._path(step)
         content = io.BytesIO()
-        np.savez(content, points=picture.points, identities=picture.identities)
+        arrays: dict[str, Any] = {"points": picture.points, "identities": picture.identities}
+        if picture.gallery is not None:
+            kept = picture.gallery._asdict()
+            arrays |= {name: kept[name] for name in ("embeddings", "rows", "cameras") if kept[name] is not None}
+        np.savez(content, **arrays)
         write_whole(path, content.getvalue(), durable=False)
         if step not in self._moments:
             bisect.insort(self._moments, step)

@@ -22,7 +22,17 @@ def scores_of(evaluation: Evaluation, fitted: Fitted | None = None, *, step: int
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:
     """Its points, which lie at `path` too, or nowhere else where that is empty."""
-    return EmbeddingsReady(step=step, split=split, path=path, points=picture.points, identities=picture.identities)
+    gallery = picture.gallery
+    arrays = {} if gallery is None else gallery._asdict()
+    return EmbeddingsReady(
+        step=step,
+        split=split,
+        path=path,
+        full=gallery is not None,
+        points=picture.points,
+        identities=picture.identities,
+        **arrays,
+    )
 
 
 def distances_of(picture: Picture, *, step: int, split: str) -> DistancesReady:

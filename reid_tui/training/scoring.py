@@ -6,7 +6,7 @@ Legend: N images, D embedding dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from reid_tui.training.splits import VALIDATION, chooses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from reid_tui.config import RunConfig
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from reid_tui.training.events import FloatArray, IntArray
     from reid_tui.training.together.group import Group
 
+Kind = TypeVar("Kind", bound=np.generic)
 EVALUATION_SEED: Final = 0
 """The same images and pairs in every run, whatever its seed: scores of two runs compare."""
 MAP_IMAGES: Final = 512
@@ -46,6 +48,8 @@ MAP_SHARE: Final = 0.025
 """Of the time, at most, that these snapshots may cost."""
 MOST_POINTS: Final = 20_000
 """Of a picture; of more images those of the run's sample are shown."""
+MOST_BYTES: Final = 16 * 2**20
+"""Of its embeddings; the same holds where they are larger."""
 MAP_SNAPSHOTS: Final = 200
 """About so many in a long run."""
 ROOM: Final = 4 * MAX_BYTES
@@ -68,6 +72,19 @@ def map_interval(batch_size: int, total_steps: int) -> int:
     return max(1, round(cost_in_steps / MAP_SHARE), total_steps // MAP_SNAPSHOTS)
 
 
+class Gallery(NamedTuple):
+    """What the points of a picture are, beyond their place on the map. Arrays are read-only."""
+
+    embeddings: FloatArray
+    """(N, D)"""
+    rows: IntArray
+    """(N,) places in the split."""
+    cameras: IntArray | None
+    """(N,)"""
+    images: ImageSet
+    """The split."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A scored set of embeddings, ready to be shown. Distractors are no points."""
@@ -77,6 +94,8 @@ class Picture:
     identities: IntArray
     """(N,) read-only, >= 0."""
     evaluation: Evaluation
+    gallery: Gallery | None = None
+    """None for a quick look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,7 @@ class Scored:
 
 
 class _Measured(NamedTuple):
+    places: IntArray
     embeddings_ND: Tensor
     labels: Labels
     evaluation: Evaluation
@@ -207,7 +227,7 @@ class Scorer:
         fitted = fit_operating_points(main.embeddings_ND, main.labels, seed=EVALUATION_SEED, pairs=pairs)
         sample = self._main.sample
         first = not everything or main.labels.roles_N is None
-        picture = self._picture(main, np.arange(len(sample)) if first else sample)
+        picture = self._picture(main, np.arange(len(sample)) if first else sample, self._main.images)
         return Scored({**evaluations, self.split: main.evaluation}, picture, fitted)
 
     def _measured(
@@ -235,7 +255,7 @@ class Scorer:
             intervals=intervals,
             go_on=go_on,
         )
-        return _Measured(embeddings_ND, labels, evaluation)
+        return _Measured(index, embeddings_ND, labels, evaluation)
 
     def _embedded(self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None]) -> Tensor:
         """(n, D) on the CPU, or where they were computed."""
@@ -262,12 +282,25 @@ class Scorer:
         embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
         return embeddings_ND if ranks_on(embeddings_ND.device) else embeddings_ND.cpu()
 
-    def _picture(self, measured: _Measured, sample: IntArray | None = None) -> Picture:
-        """Of all that was measured, or where that is too much of some of it."""
+    def _picture(self, measured: _Measured, sample: IntArray | None = None, images: ImageSet | None = None) -> Picture:
+        """Of all that was measured, or where that is too much of some of it; full where the images are given."""
         shown = measured.labels.identities_N >= 0
-        if sample is not None and len(shown) > MOST_POINTS:
+        if sample is not None and len(shown) > min(MOST_POINTS, MOST_BYTES // (4 * self._dim)):
             shown &= np.isin(np.arange(len(shown)), sample)
-        identities = measured.labels.identities_N[shown]
-        identities.flags.writeable = False
-        points = self._projection.points(measured.embeddings_ND[torch.from_numpy(shown)])
-        return Picture(points, identities, measured.evaluation)
+        embeddings_ND = measured.embeddings_ND[torch.from_numpy(shown)]
+        identities = read_only(measured.labels.identities_N[shown])
+        points = self._projection.points(embeddings_ND)
+        gallery = None if images is None else gallery_of(images, measured.places[shown], embeddings_ND)
+        return Picture(points, identities, measured.evaluation, gallery)
+
+
+def gallery_of(images: ImageSet, rows: IntArray, embeddings_ND: Tensor) -> Gallery:
+    """Some images of a split with their embeddings."""
+    cameras = None if images.cameras is None else read_only(images.cameras[rows])
+    return Gallery(read_only(embeddings_ND.cpu().numpy()), read_only(rows), cameras, images)
+
+
+def read_only(array: NDArray[Kind]) -> NDArray[Kind]:
+    """The same array, which nobody changes any more."""
+    array.flags.writeable = False
+    return array

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 BY_WORTH: Final = ("unseen", "test", "seen")
 """Those that a run reports on; of the first there is it reports before all else."""
+TRAIN: Final = "train"
+"""What is trained on: never scored, but shown where somebody asks for it."""
 VALIDATION: Final = "validation"
 """The split that chooses a checkpoint, where there is one, and reports nothing."""
 

@@ -75,6 +75,20 @@ def _cursor(name: str, columns: int, rows: int) -> Key:
     )
 
 
+def _turn(panel: str, what: str, action: str) -> tuple[Key, Key]:
+    """The arrows of a panel that shows one thing after the other."""
+    together = ("arrows", f"{panel}: another {what}")
+    back, on = (
+        Key((), label, f"screen.{action}({by})", f"{panel.capitalize()}: {word}", f"{panel}: {word} {what}", "panels",
+            panel=panel, panel_keys=keys, together=together)
+        for label, by, word, keys in (
+            ("left, up", -1, "previous", ("left", "up")),
+            ("right, down", 1, "next", ("right", "down")),
+        )
+    )  # fmt: skip
+    return back, on
+
+
 KEYS: Final = (
     Key(
         ("space", "p"),
@@ -133,11 +147,12 @@ KEYS: Final = (
         )
         for digit, name in zip("123456789", PANELS, strict=False)
     ),
-    Key(("0",), "0", "screen.reset_panels", "All panels", "show all panels again", "panels"),
+    Key(("0",), "0", "screen.reset_panels", "Reset panels", "panels as at the start", "panels"),
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
     Key(("escape",), "esc", "screen.back", "Back", "leave zoom or highlight", "panels"),
+    *_turn("classes", "pair", "next_overlap"),
     Key(("]",), "]", "screen.highlight(1)", "Next class", "next class", "plots"),
     Key(("[",), "[", "screen.highlight(-1)", "Previous class", "class before", "plots"),
     Key(("t",), "t", "screen.trails", "Trails", "trails of the classes", "plots"),

@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-PANELS: Final = ("loss", "map", "distances", "numbers", "log")
-"""In the order of their number keys, 1 to 5."""
-PLOTS: Final = ("loss", "map", "distances")
+PANELS: Final = ("loss", "map", "distances", "numbers", "log", "pairs", "retrieval", "classes")
+"""In the order of their number keys, 1 to 8."""
+EXTRAS: Final = ("pairs", "retrieval", "classes")
+"""Hidden until somebody asks for them."""
 MIN_WIDTH: Final = 60
 MIN_HEIGHT: Final = 15
 """Of the whole terminal; below, a line says so."""
 WIDE: Final = 120
 """From here curves and map stand side by side."""
 GRID_HEIGHT: Final = 28
+THREE_ROWS: Final = 48
+"""From this height on there is a row for the extras."""
 SLOT_HEIGHT: Final = 16
 """A plot below this height shares its place with the others instead."""
 LOG_STRIP: Final = 9
@@ -36,7 +39,7 @@ class Box:
 class Wish:
     """What the person chose; survives every resize."""
 
-    hidden: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset(EXTRAS)
     tab: str = "loss"
     """The panel asked for last: it is among those shown where there is no room for all."""
     zoomed: str | None = None
@@ -68,7 +71,8 @@ def arrange(width: int, height: int, wish: Wish) -> Arrangement:
     if wish.zoomed is not None:
         return Arrangement({wish.zoomed: Box(0, 0, width, height)})
     shown = [name for name in PANELS if name not in wish.hidden]
-    if width >= WIDE and height >= GRID_HEIGHT:
+    extras = sum(name in EXTRAS for name in shown)
+    if width >= WIDE and height >= (GRID_HEIGHT if extras < 2 else THREE_ROWS):
         return Arrangement(_grid(width, height, shown))
     return _columns(width, height, shown, wish.tab)
 
@@ -84,16 +88,24 @@ def choose(wish: Wish, arrangement: Arrangement, name: str) -> Wish:
 
 
 def _grid(width: int, height: int, shown: list[str]) -> dict[str, Box]:
-    """Two rows: curves and map above, distances, numbers and log below."""
+    """Curves and map above, distances, numbers and log below; extras in a row between them, or one of them above."""
     upper = [name for name in shown if name in ("loss", "map")]
-    lower = [name for name in shown if name not in ("loss", "map")]
-    above = round(height * 0.56) if upper and lower else height if upper else 0
-    boxes = _row(upper, [width // 2, width - width // 2], 0, above, width)
+    lower = [name for name in shown if name in ("distances", "numbers", "log")]
+    extras = [name for name in shown if name in EXTRAS]
+    if height < THREE_ROWS:
+        upper, extras = upper + extras, []
     numbers = min(max(38, width // 4), 44)
     rest = width - (numbers if "numbers" in lower else 0)
     share = rest // max(2, sum(name != "numbers" for name in lower))
-    widths = [numbers if name == "numbers" else share for name in lower]
-    return boxes | _row(lower, widths, above, height - above, width)
+    widths = {"numbers": numbers, **dict.fromkeys(("distances", "log"), share)}
+    rows = [row for row in (upper, extras, lower) if row]
+    heights = [round(height * 0.56) if len(rows) == 2 and not extras else height // max(len(rows), 1)] * len(rows)
+    boxes: dict[str, Box] = {}
+    top = 0
+    for row, tall in zip(rows, [*heights[:-1], height - sum(heights[:-1])], strict=True):
+        boxes |= _row(row, [widths.get(name, width // len(row)) for name in row], top, tall, width)
+        top += tall
+    return boxes
 
 
 def _columns(width: int, height: int, shown: list[str], tab: str) -> Arrangement:

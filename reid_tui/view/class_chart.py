@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from reid_tui.text import printable
 from reid_tui.view.grid import Grid, Look, placeholder
 from reid_tui.view.palette import Ink, identity_letter
-from reid_tui.view.text import UNKNOWN, count, fit, plain
+from reid_tui.view.text import UNKNOWN, count, fit, name_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +21,6 @@ _NARROWEST: Final = 3
 _MUCH: Final = 0.2
 _SOME: Final = 0.05
 """Shares of pairs closer than the threshold."""
-
-
-def name_of(identity: int, names: Sequence[str]) -> str:
-    """As the data calls it, else its number; safe to print."""
-    return printable(names[identity]) if 0 <= identity < len(names) else f"identity {identity}"
 
 
 def sentence(pair: Overlap, names: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ from reid_tui.training.events import (
     Stopped,
     Warned,
 )
+from reid_tui.training.splits import TRAIN
 from reid_tui.view.history import EpochMean, Mark
 from reid_tui.view.run_state import RunState
 from reid_tui.view.wording import LogLine, cleaned, log_line
@@ -125,8 +126,7 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
                 "scored_lr": state.lr,
             }
         case EmbeddingsReady():
-            lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
-            change = {} if lost else {"embeddings": event, "trails": state.trails.after(event)}
+            change = _with_snapshot(state, event)
         case DistancesReady():
             change = {"distances": event}
         case Paused():
@@ -189,8 +189,21 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         history=history,
         embeddings=_until(state.embeddings, event.step),
         trails=state.trails.until(event.step),
+        gallery=_until(state.gallery, event.step),
+        train_gallery=_until(state.train_gallery, event.step),
         distances=_until(state.distances, event.step),
         checkpoints=tuple(saved for saved in state.checkpoints if saved.step <= event.step),
+    )
+
+
+def _with_snapshot(state: RunState, event: EmbeddingsReady) -> dict[str, Any]:
+    """Those that are full are galleries too; training images are on no map."""
+    whole = event.embeddings is not None
+    if event.split == TRAIN:
+        return {"train_gallery": event} if whole else {}
+    lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
+    return ({} if lost else {"embeddings": event, "trails": state.trails.after(event)}) | (
+        {"gallery": event} if whole else {}
     )
 
 

@@ -83,9 +83,13 @@ class RunState:
     skipped: int = 0
     history: History = field(default_factory=History)
     embeddings: EmbeddingsReady | None = None
-    """The newest snapshot that carries its arrays, else the newest one."""
+    """The newest snapshot of the map that carries its arrays, else the newest one."""
     trails: Trails = field(default_factory=Trails)
     """What earlier snapshots showed."""
+    gallery: EmbeddingsReady | None = None
+    """The newest one of a whole evaluation, with its embeddings."""
+    train_gallery: EmbeddingsReady | None = None
+    """The newest one of training images, with its embeddings."""
     distances: DistancesReady | None = None
     checkpoints: tuple[CheckpointSaved, ...] = ()
     """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""

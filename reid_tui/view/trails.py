@@ -24,11 +24,13 @@ MOST_TRAILS: Final = 20
 
 
 class Trace(NamedTuple):
-    """The first points of a snapshot."""
+    """Points of a snapshot."""
 
     step: int
     points: FloatArray
     identities: IntArray
+    rows: IntArray | None
+    """(N,) places of their images in the split; None of a quick snapshot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +38,8 @@ class Trails:
     """The snapshots so far, oldest first; bounded."""
 
     traces: tuple[Trace, ...] = ()
-    firsts: tuple[EmbeddingsReady, ...] = ()
-    """Each has more points than the one before it: where an image was seen first stands in one of them."""
+    firsts: tuple[Trace, ...] = ()
+    """Each with more points than the one before it: where an image was seen first stands in one of them."""
 
     @property
     def since(self) -> int:
@@ -49,30 +51,49 @@ class Trails:
         points, identities = snapshot.points, snapshot.identities
         if points is None or identities is None or not len(points):
             return self
-        some = slice(None) if len(points) <= POINTS else np.arange(POINTS)  # a copy, which keeps nothing else alive
-        traces = (*self.traces, Trace(snapshot.step, points[some], identities[some]))
-        if len(traces) > MOST:
-            traces = (*traces[:-1:2], traces[-1])
-        most = len(self.firsts[-1].points) if self.firsts and self.firsts[-1].points is not None else 0
-        return Trails(traces, (*self.firsts, snapshot) if len(points) > most else self.firsts)
+        trace = Trace(snapshot.step, points, identities, snapshot.rows)
+        most = len(self.firsts[-1].points) if self.firsts else 0
+        firsts = (*self.firsts, trace) if len(points) > most else self.firsts
+        if len(points) > POINTS:  # copies, which keep nothing else alive
+            trace = Trace(snapshot.step, points[:POINTS].copy(), identities[:POINTS].copy(), None)
+        traces = (*self.traces, trace)
+        return Trails((*traces[:-1:2], traces[-1]) if len(traces) > MOST else traces, firsts)
 
     def until(self, step: int) -> Trails:
         """Without what came after a step."""
         return Trails(
             tuple(trace for trace in self.traces if trace.step <= step),
-            tuple(snapshot for snapshot in self.firsts if snapshot.step <= step),
+            tuple(trace for trace in self.firsts if trace.step <= step),
         )
 
-    def moved(self, index: int, place: Floats) -> tuple[float, int] | None:
+    def rows_of(self, points: int, rows: IntArray | None = None) -> IntArray | None:
+        """(N,) which images the points of a snapshot are, None where that is not known yet.
+
+        Args:
+            points: how many it has.
+            rows: what it says itself. A quick one says nothing: it begins with the images of the first full one.
+        """
+        full = next((first.rows for first in self.firsts if first.rows is not None), None)
+        return rows if rows is not None or full is None or len(full) < points else full[:points]
+
+    def moved(self, index: int, rows: IntArray | None, place: Floats, step: int) -> tuple[float, int] | None:
         """How far an image has come in the plane since it was first seen, and at which step that was.
 
         Args:
-            index: of its point in the newest snapshot.
+            index: of its point in a snapshot.
+            rows: (N,) which images the points of that are; None: those of all snapshots are the same.
             place: (2,) of that point.
+            step: of the snapshot.
         """
         for first in self.firsts:
-            if first.points is not None and index < len(first.points):
-                return float(np.linalg.norm(place - first.points[index])), first.step
+            known = self.rows_of(len(first.points), first.rows)
+            if rows is not None and known is not None:
+                places = np.flatnonzero(known == rows[index])
+                then = int(places[0]) if len(places) else len(known)
+            else:
+                then = index
+            if then < len(first.points) and first.step < step:
+                return float(np.linalg.norm(place - first.points[then])), first.step
         return None
 
     def centroids(self, highlight: int | None = None) -> Iterator[tuple[int, Floats]]:

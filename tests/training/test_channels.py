@@ -63,3 +63,11 @@ def test_commands_in_order_across_threads() -> None:
     assert box.get() == (cmd.Pause(), "")
     thread.join()
     assert box.get_nowait() == (cmd.Step(), "")
+
+
+def test_a_quick_look_does_not_take_the_place_of_a_whole_evaluation() -> None:
+    box = EventBox()
+    kinds = [("test", True), ("test", False), ("train", True), ("test", False)]
+    for seq, (split, full) in enumerate(kinds):
+        box.put(ev.EmbeddingsReady(step=seq, seq=seq, split=split, path="", full=full))
+    assert [event.seq for event in box.drain()] == [0, 2, 3]

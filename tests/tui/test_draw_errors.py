@@ -39,6 +39,7 @@ async def test_a_panel(
     name: str, method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with dashboard(size=(200, 60)) as rig:
+        await rig.press("6", "7", "8")
         await rig.until(lambda: all(panel.canvas.text.strip() for panel in rig.main.area.panels))
         before = rig.panel(name).canvas.text.splitlines()[0]
         with monkeypatch.context() as patch:

@@ -11,11 +11,13 @@ from textual.events import Paste
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.keys import KEYS
+from reid_tui.tui.layout import EXTRAS, PANELS
 from reid_tui.tui.screens.go_back import GoBackScreen
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import QuitScreen
 from tests.tui.rig import Detachable, Rig, dashboard
+from tests.view.samples import whole_snapshot
 
 Check = Callable[[Rig], Awaitable[None]]
 
@@ -54,11 +56,18 @@ async def steps(rig: Rig) -> None:
     assert rig.script.sent == [cmd.Step()]
 
 
-async def shows_all(rig: Rig) -> None:
-    await rig.press("1", "2")
-    await rig.until(lambda: not rig.panel("map").display)
+def shows(name: str) -> Check:
+    async def check(rig: Rig) -> None:
+        await rig.until(lambda: rig.panel(name).display and rig.panel(name).has_focus)
+
+    return check
+
+
+async def resets(rig: Rig) -> None:
+    await rig.press("1", "2", "6")
+    await rig.until(lambda: not rig.panel("map").display and rig.panel("pairs").display)
     await rig.press("0")
-    await rig.until(lambda: rig.panel("map").display and rig.panel("loss").display)
+    await rig.until(lambda: [panel.key for panel in rig.main.area.panels if panel.display] == list(PANELS[:5]))
 
 
 async def focuses_first(rig: Rig) -> None:
@@ -74,7 +83,7 @@ async def focuses_last(rig: Rig) -> None:
 async def zooms(rig: Rig) -> None:
     await rig.until(lambda: [p.key for p in rig.main.area.panels if p.display] == ["loss"])
     await rig.press("escape")
-    await rig.until(lambda: all(panel.display for panel in rig.main.area.panels))
+    await rig.until(lambda: all(panel.display for panel in rig.main.area.panels[:5]))
 
 
 async def goes_back_to_the_beginning(rig: Rig) -> None:
@@ -122,7 +131,9 @@ async def takes_picture(rig: Rig) -> None:
 
 
 async def opens_palette(rig: Rig) -> None:
-    await rig.until(lambda: type(rig.app.screen).__name__ == "CommandPalette" and "all panels again" in rig.text)
+    await rig.until(
+        lambda: type(rig.app.screen).__name__ == "CommandPalette" and "detach: training goes on" in rig.text
+    )
 
 
 async def detaches(rig: Rig) -> None:
@@ -142,7 +153,8 @@ CHECKS: dict[str, Check] = {
     "go_back": goes_back_to_the_beginning,
     "evaluate": sends(cmd.Evaluate()),
     **{f"screen.panel('{name}')": hides(name) for name in ("loss", "map", "distances", "numbers", "log")},
-    "screen.reset_panels": shows_all,
+    **{f"screen.panel('{name}')": shows(name) for name in EXTRAS},
+    "screen.reset_panels": resets,
     "focus_next": focuses_first,
     "focus_previous": focuses_last,
     "screen.zoom": zooms,
@@ -240,8 +252,22 @@ async def test_key_of_the_map(name: str, action: str) -> None:
         assert panel.has_focus
 
 
+TURNS = {"classes": "pair {} of 10"}
+
+
+@pytest.mark.parametrize("panel", TURNS)
+@pytest.mark.parametrize(("name", "shown"), [("left", 10), ("up", 10), ("right", 2), ("down", 2)])
+async def test_arrows_of_a_panel_that_shows_one_thing_after_the_other(panel: str, name: str, shown: int) -> None:
+    async with dashboard() as rig:
+        rig.script.emit(whole_snapshot(40))
+        await rig.press(str(PANELS.index(panel) + 1))
+        await rig.until(lambda: TURNS[panel].format(1) in rig.text and rig.panel(panel).has_focus)
+        await rig.press(name)
+        await rig.until(lambda: TURNS[panel].format(shown) in rig.text)
+
+
 def test_every_panel_with_keys_has_them_pressed() -> None:
-    assert {key.panel for key in KEYS} == {"", "log", "map"}
+    assert {key.panel for key in KEYS} == {"", "log", "map", *TURNS}
     assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
 
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reid_tui.tui.layout import PANELS, Arrangement, Wish, arrange, choose, too_small
+from reid_tui.tui.layout import EXTRAS, PANELS, Arrangement, Wish, arrange, choose, too_small
 
 wishes = st.builds(
     Wish,
-    hidden=st.frozensets(st.sampled_from(PANELS), max_size=4),
+    hidden=st.frozensets(st.sampled_from(PANELS), max_size=7),
     tab=st.sampled_from(PANELS),
     zoomed=st.none() | st.sampled_from(PANELS),
 )
@@ -47,8 +47,19 @@ def test_curves_and_map_side_by_side_from_120_columns(height: int) -> None:
 @pytest.mark.parametrize("size", [(120, 37), (200, 57)])
 def test_everything_where_there_is_room(size: tuple[int, int]) -> None:
     arrangement = arrange(*size, Wish())
-    assert set(arrangement.boxes) == set(PANELS)
+    assert set(arrangement.boxes) == set(PANELS) - set(EXTRAS)
     assert not arrangement.tabs
+
+
+def test_extras_have_a_row_where_there_is_room_and_take_turns_elsewhere() -> None:
+    every = Wish(hidden=frozenset())
+    assert set(arrange(200, 57, every).boxes) == set(PANELS)
+    assert min(min(box.width, box.height) for box in arrange(200, 57, every).boxes.values()) >= 19
+    one = Wish(hidden=frozenset({"retrieval", "classes"}))
+    assert set(arrange(120, 37, one).boxes) == {*PANELS[:5], "pairs"}
+    small = choose(Wish(), arrange(80, 21, Wish()), "pairs")
+    assert set(arrange(80, 21, small).boxes) == {"pairs", "numbers"}
+    assert "pairs" in arrange(120, 37, Wish(hidden=frozenset(), tab="pairs")).boxes
 
 
 def test_number_keys_choose_a_tab_where_there_is_one_place() -> None:

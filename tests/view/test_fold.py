@@ -375,3 +375,13 @@ def test_a_checkpoint_that_an_older_log_calls_diverged_is_not_good() -> None:
     assert state.checkpoints == ()
     (line,) = [line.text for line in after(started(), saved(3, good=False)).log if line.kind == "saved"]
     assert line.endswith("; its weights are ruined, no resume takes it")
+
+
+def test_galleries_are_the_newest_that_have_embeddings_and_training_images_are_on_no_map() -> None:
+    arrays = {"points": np.zeros((2, 2), np.float32), "embeddings": np.zeros((2, 2), np.float32)}
+    whole = EmbeddingsReady(step=1, split="test", path="a", full=True, **arrays)
+    quick = EmbeddingsReady(step=2, split="test", path="b", points=arrays["points"])
+    train = EmbeddingsReady(step=3, split="train", path="c", full=True, **arrays)
+    unread = EmbeddingsReady(step=4, split="train", path="d", full=True)
+    state = after(whole, quick, train, unread)
+    assert (state.gallery, state.embeddings, state.train_gallery) == (whole, quick, train)

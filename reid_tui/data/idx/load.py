@@ -10,6 +10,7 @@ import numpy as np
 from reid_tui.data.dataset import Dataset, ImageSet, UInt8Array, fingerprint
 from reid_tui.data.idx import download, locate
 from reid_tui.data.idx.format import read_idx
+from reid_tui.errors import DataError
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -62,6 +63,23 @@ def load_idx(
             raise _missing(source, file.name, where, error) from error
         origins[f"{source.url} (kept in {printable(folder, 400)})"] = None
     return _dataset(source, arrays, ", ".join(origins))
+
+
+def load_half(source: IdxSource, data_dir: str | None, *, train: bool) -> ImageSet:
+    """The training or the test images alone; for the other arguments see `load_idx`.
+
+    Raises:
+        DataError: the files are not here, or damaged.
+    """
+    folders = locate.places(data_dir).folders(source)
+    arrays = []
+    for file in source.files[:2] if train else source.files[2:]:
+        path = locate.find(folders, file)
+        if path is None:
+            searched = ", ".join(printable(folder, 400) for folder in folders)
+            raise DataError(f"{source.title} is not here: {file.name} lies in none of {searched}")
+        arrays.append(read_idx(path, file))
+    return ImageSet(arrays[0][:, None], arrays[1].astype(np.int64))
 
 
 def _store(source: IdxSource, where: locate.Places) -> Path:

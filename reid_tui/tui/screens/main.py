@@ -9,9 +9,12 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from reid_tui.tui.aside import Aside
 from reid_tui.tui.frame import SMOOTHINGS, Controls, Frame
-from reid_tui.tui.layout import MIN_HEIGHT, MIN_WIDTH, Wish, choose, too_small
+from reid_tui.tui.layout import EXTRAS, MIN_HEIGHT, MIN_WIDTH, Wish, choose, too_small
+from reid_tui.tui.pictures import Pictures
 from reid_tui.tui.widgets.area import PanelArea
+from reid_tui.tui.widgets.classes import ClassesPanel
 from reid_tui.tui.widgets.distances import DistancesPanel
 from reid_tui.tui.widgets.footer import Footer
 from reid_tui.tui.widgets.header import Header
@@ -19,7 +22,9 @@ from reid_tui.tui.widgets.log import LogPanel
 from reid_tui.tui.widgets.loss import LossPanel
 from reid_tui.tui.widgets.map import MapPanel
 from reid_tui.tui.widgets.numbers import NumbersPanel
+from reid_tui.tui.widgets.pairs import PairsPanel
 from reid_tui.tui.widgets.panel import Panel
+from reid_tui.tui.widgets.retrieval import RetrievalPanel
 from reid_tui.view.run_state import RunState
 
 if TYPE_CHECKING:
@@ -51,10 +56,13 @@ class MainScreen(Screen[None]):
         self.controls = Controls()
         self.header = Header(rhythm.numbers)
         self.footer = Footer()
-        self._map_panel = MapPanel(rhythm.charts)
+        self._aside, self._pictures = Aside(changed), Pictures()
+        self._map_panel = MapPanel(rhythm.charts, self._aside, self._pictures)
         charts = (LossPanel(rhythm.charts), self._map_panel, DistancesPanel(rhythm.charts))
+        self._classes_panel = ClassesPanel(rhythm.charts, self._aside)
+        extras = (PairsPanel(rhythm.charts), RetrievalPanel(rhythm.charts), self._classes_panel)
         self._log_panel = LogPanel(rhythm.numbers)
-        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel))
+        self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel, *extras))
         self._changed = changed
         self._told = RunState()
 
@@ -99,9 +107,10 @@ class MainScreen(Screen[None]):
         self._control(replace(self.controls, highlight=chosen))
 
     def action_panel(self, name: str) -> None:
-        """Number keys. What has its place to itself has the focus too."""
+        """Number keys. What has its place to itself has the focus too, and what has keys of its own."""
         self._wish(choose(self.area.wish, self.area.arrangement, name))
-        if self.area.wish.zoomed or name in self.area.arrangement.tabs:
+        asked_for = name in EXTRAS and name in self.area.arrangement.boxes
+        if self.area.wish.zoomed or name in self.area.arrangement.tabs or asked_for:
             self._focus(name)
 
     def action_reset_panels(self) -> None:
@@ -145,6 +154,11 @@ class MainScreen(Screen[None]):
     def action_trails(self) -> None:
         """The ways of the centroids on the map, or none."""
         self._map_panel.trails = not self._map_panel.trails
+        self._changed()
+
+    def action_next_overlap(self, by: int) -> None:
+        """Tell of another pair of identities."""
+        self._classes_panel.choose(by)
         self._changed()
 
     def action_drawn_anew(self) -> None:

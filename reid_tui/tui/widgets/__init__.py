@@ -1,1 +1,1 @@
-"""What stands on the screen: header, five panels, footer."""
+"""What stands on the screen: header, panels, footer."""

@@ -56,7 +56,7 @@ class PanelArea(Widget):
         return arrange(self.size.width, self.size.height, self.wish)
 
     def compose(self) -> ComposeResult:
-        """All five panels, always; some of them are hidden."""
+        """All panels, always; some of them are hidden."""
         yield from self.panels
 
     def rearrange(self, wish: Wish) -> None:

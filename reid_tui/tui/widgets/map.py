@@ -5,19 +5,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
+
+from reid_tui.errors import DataError
 from reid_tui.tui.bindings import bindings
 from reid_tui.tui.widgets.legend import Legend
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.map_chart import map_chart
-from reid_tui.view.map_cursor import draw_box, draw_cursor, find, fits, one_line
+from reid_tui.view.map_cursor import Seen, draw_box, draw_cursor, find, fits, neighbours_in, one_line
 from reid_tui.view.text import count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from reid_tui.training.events import EmbeddingsReady, RunStarted
+    from reid_tui.tui.aside import Aside
     from reid_tui.tui.frame import Frame
+    from reid_tui.tui.pictures import Pictures
     from reid_tui.view.grid import Grid
     from reid_tui.view.map_cloud import Cell, Cloud
     from reid_tui.view.map_cursor import Found
@@ -33,12 +41,23 @@ class MapPanel(Panel):
     key = "map"
     BINDINGS: ClassVar[list[BindingType]] = bindings("map")
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, aside: Aside, pictures: Pictures) -> None:
+        """Build the panel.
+
+        Args:
+            interval: as every panel's.
+            aside: where neighbours and pictures are looked up.
+            pictures: of the images.
+        """
         super().__init__(interval)
+        self._aside = aside
+        self._pictures = pictures
         self.legend = Legend()
         self.cursor: Cell | None = None
         self.trails = False
         self._found: Found | None = None
+        self._question: tuple[Hashable, Callable[[], Seen]] | None = None
+        """What is to be looked up of it."""
 
     def compose(self) -> ComposeResult:
         """Plot and legend."""
@@ -46,8 +65,8 @@ class MapPanel(Panel):
         yield self.legend
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
-        """The highlight, the cursor, and whether there are trails."""
-        return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails)
+        """The highlight, the cursor and what is known of the image there, and whether there are trails."""
+        return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails, id(self._seen()))
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """A new snapshot, or another margin for the scale."""
@@ -63,7 +82,7 @@ class MapPanel(Panel):
         if shown:
             self.legend.update(frame)
         snapshot = state.embeddings
-        self._found = None
+        self._found = self._question = None
         self.canvas.show(
             map_chart(
                 snapshot.points if snapshot else None,
@@ -74,7 +93,7 @@ class MapPanel(Panel):
                 highlight=highlight,
                 margin=_scale(frame),
                 trails=state.trails if self.trails else None,
-                overlay=partial(self._draw_cursor, frame.state) if self.cursor else None,
+                overlay=partial(self._draw_cursor, frame.state) if self.cursor is not None else None,
             )
         )
 
@@ -119,11 +138,37 @@ class MapPanel(Panel):
             await self.app.run_action("screen.drawn_anew")
 
     def _draw_cursor(self, state: RunState, grid: Grid, placed: Cloud) -> None:
-        assert self.cursor is not None
-        found = self._found = find(placed, self.cursor, grid.style.glyphs, state.trails)
-        draw_cursor(grid, self.cursor, found)
-        if fits(grid.width, grid.height):
-            draw_box(grid, self.cursor, found, state.identity_names, "in the plane")
+        snapshot, cell = state.embeddings, self.cursor
+        assert snapshot is not None
+        assert snapshot.points is not None
+        assert cell is not None
+        rows = state.trails.rows_of(len(snapshot.points), snapshot.rows)
+        found = self._found = find(placed, cell, grid.style.glyphs, state.trails, rows, snapshot.step)
+        draw_cursor(grid, cell, found)
+        if not fits(grid.width, grid.height):
+            return
+        gallery, started = state.gallery, state.started
+        if gallery is not None and started is not None and rows is not None and found.row is not None:
+            shown = (found.row, *(int(rows[near.place]) for near in found.neighbours))
+            look = partial(_look_up, self._pictures, gallery, started, shown)
+            self._question = ((gallery.seq, shown), look)
+        draw_box(grid, cell, found, state.identity_names, self._seen())
+
+    def _seen(self) -> Seen | None:
+        return None if self._question is None else self._aside.ask(self.key, *self._question)
+
+
+def _look_up(pictures: Pictures, gallery: EmbeddingsReady, started: RunStarted, shown: tuple[int, ...]) -> Seen:
+    """In the thread aside: of more than two dimensions the nearest by all of them, and what is to be seen."""
+    assert gallery.rows is not None
+    neighbours = neighbours_in(gallery, shown[0]) if started.config.embedding_dim > 2 else ()
+    if neighbours:
+        shown = (shown[0], *(int(gallery.rows[near.place]) for near in neighbours))
+    try:
+        images = pictures.split(gallery, started).take(np.array(shown))
+    except DataError as error:
+        return Seen(neighbours, gallery.step, None, str(error))
+    return Seen(neighbours, gallery.step, images)
 
 
 def _scale(frame: Frame) -> float | None:

@@ -1,4 +1,4 @@
-"""What the five panels share: frame and title, when to draw, and what happens when drawing fails."""
+"""What the panels share: frame and title, when to draw, and what happens when drawing fails."""
 
 from __future__ import annotations
 
