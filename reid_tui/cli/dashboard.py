@@ -33,6 +33,7 @@ def dashboard(
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
     holdout: opt.Holdout = None,
+    exclude: opt.Exclude = None,
     rotations: learn.Rotations = None,
     loss: learn.Loss = None,
     margin: learn.Margin = None,

@@ -28,6 +28,7 @@ def data(
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
     holdout: opt.Holdout = None,
+    exclude: opt.Exclude = None,
     augment: learn.Augment = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     forget: Annotated[

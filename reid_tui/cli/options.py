@@ -159,6 +159,16 @@ Holdout = Annotated[
         config.parse_holdout,
     ),
 ]
+Exclude = Annotated[
+    str | None,
+    option(
+        "exclude",
+        "FILE",
+        "Images to leave out: a csv with a column path, or split and row, as a run's suspects.csv.",
+        DATA,
+        lambda text: str(Path(expanded(text, "--exclude")).absolute()),
+    ),
+]
 Preset = Annotated[
     config.PresetName | None,
     choice(

@@ -22,6 +22,7 @@ def train(
     image_root: opt.ImageRoot = None,
     camera_pattern: opt.CameraPattern = None,
     holdout: opt.Holdout = None,
+    exclude: opt.Exclude = None,
     rotations: learn.Rotations = None,
     loss: learn.Loss = None,
     margin: learn.Margin = None,

@@ -28,6 +28,8 @@ class DataOptions:
     """Regular expression whose first group finds the camera in a file's name."""
     holdout: str | None = None
     """Identities kept out of training: how many, or which share, as `parse_holdout` gives it."""
+    exclude: str | None = None
+    """Table of images that are left out, as an absolute path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,8 @@ class RunConfig:
     """HxW in pixels to which pictures were brought; None where the data has one size."""
     camera_pattern: str | None = None
     holdout: str | None = None
+    exclude: str | None = None
+    """Table of images that are left out; which those are is in the data's fingerprint."""
     images_per_identity: int | None = None
     """Of each identity in a batch; None: images of randomly drawn pairs, as in runs of older versions."""
     miner: str = "all"
@@ -169,6 +173,7 @@ class RunConfig:
             image_size=self.image_size,
             camera_pattern=self.camera_pattern,
             holdout=self.holdout,
+            exclude=self.exclude,
         )
 
     def to_json(self) -> dict[str, JsonScalar]:

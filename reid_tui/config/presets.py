@@ -148,6 +148,7 @@ def resolve(
         image_size=image_size,
         camera_pattern=options.camera_pattern,
         holdout=options.holdout,
+        exclude=options.exclude,
         **_learning(options, preset, loss),
     )
     _check(options, config)

@@ -143,6 +143,11 @@ def load(
     Raises:
         DataError: unknown name, a damaged file (never passed over), or files neither found nor fetched.
     """
+    if options.exclude is not None:
+        from reid_tui.data.exclude import without
+
+        whole = load(replace(options, exclude=None), report, opener=opener, sources=sources)
+        return without(whole, options.exclude, report)
     spec = options.data
     if spec in LOADERS:
         for name in ("image_root", "image_size", "camera_pattern"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from reid_tui.evaluation.labels import DISTRACTOR, GALLERY, QUERY, Labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reid_tui.data.findings import Finding
 
 UInt8Array = NDArray[np.uint8]
@@ -40,6 +43,8 @@ class ImageSet:
     """(N,) rows of `images` that are this split's; None: all of them, in their order."""
     roles: RoleArray | None = None
     """(N,) what a test image is used for, see `evaluation.labels`; None: query and gallery."""
+    paths: Sequence[str] | None = None
+    """(N,) of the pictures' files, below the data set's root or absolute; None where no file is one picture."""
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != np.uint8 or not self.images.flags.c_contiguous:
@@ -125,6 +130,12 @@ class Dataset:
     """Those of `validation`, spelled the same."""
     findings: tuple[Finding, ...] = ()
     """What is to be known of the files before one trains on them."""
+    root: str = ""
+    """Absolute folder that relative paths of pictures start from."""
+
+    def path_of(self, images: ImageSet, place: int) -> str:
+        """Of one image's file, absolute; empty where no file is one picture. Not safe to print."""
+        return "" if images.paths is None else str(Path(self.root) / images.paths[place])
 
 
 def fingerprint(*splits: ImageSet) -> str:

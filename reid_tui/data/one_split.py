@@ -31,7 +31,7 @@ def open_split(options: DataOptions, split: str) -> ImageSet:
 
     if options.data.startswith("torchvision:"):
         raise DataError(f"{printable(options.data)} is opened where the run trains only")
-    if options.data in SOURCES and options.holdout is None:
+    if options.data in SOURCES and options.holdout is None and options.exclude is None:
         from reid_tui.data.idx.load import load_half
 
         found = load_half(SOURCES[options.data], options.data_dir, train=split == "train")

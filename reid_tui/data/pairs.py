@@ -36,7 +36,7 @@ class EpochPairs:
         return EpochPairs(self.first_P[part], self.second_P[part], self.same_P[part])
 
 
-def draw_epoch(identities_N: IntArray, seed: int, epoch: int) -> EpochPairs:
+def draw_epoch(identities_N: IntArray, seed: int, epoch: int, stream: int = 0) -> EpochPairs:
     """Draw the pairs of one epoch.
 
     Every image is once the first of a pair, in random order. Its partner shows with probability 1/2 the same identity
@@ -48,6 +48,7 @@ def draw_epoch(identities_N: IntArray, seed: int, epoch: int) -> EpochPairs:
         identities_N: (N,) int64 >= 0; labels that do not occur are no identities.
         seed: of the run, 0 to 2**64 - 1.
         epoch: from 0.
+        stream: last word of the generator's counter; other ones are other draws.
 
     Returns:
         N pairs.
@@ -65,7 +66,8 @@ def draw_epoch(identities_N: IntArray, seed: int, epoch: int) -> EpochPairs:
     counts_K = counts_K[present]
     starts_K = np.cumsum(counts_K) - counts_K
     grouped_N = np.argsort(identities_N, kind="stable")
-    rng = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
+    key, counter = np.array([seed, epoch], dtype=np.uint64), np.array([0, 0, 0, stream], dtype=np.uint64)
+    rng = np.random.Generator(np.random.Philox(key=key, counter=counter))
 
     images = len(identities_N)
     first_P = rng.permutation(images)

@@ -50,6 +50,8 @@ class Pool:
     paths: Sequence[str]
     """(N,) what each image is called in a message; not safe to print."""
     image_size: str | None
+    root: str | None = None
+    """Absolute folder that relative paths start from; None where the paths are no files."""
     findings: tuple[Finding, ...] = ()
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from reid_tui.data.facts import camera_name
 from reid_tui.data.pairs import draw_epoch
+from reid_tui.data.ramp import ramp
 from reid_tui.text import printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from reid_tui.data.dataset import Dataset, UInt8Array
 
-_RAMP: Final = " .:-=+*#%@"
 _GAP: Final = 3
 _MOST_COLUMNS: Final = 32
 _TALL_LINES: Final = 20
@@ -77,7 +77,7 @@ def picture(image: UInt8Array, step: int = 1, *, color: bool) -> list[Text]:
         small = np.concatenate([small, np.zeros_like(small[:, :1])], axis=1)
     pixels = np.broadcast_to(small, (3, *small.shape[1:])).transpose(1, 2, 0)
     return [
-        _colored(upper, lower) if color else Text(ink(upper, lower), no_wrap=True)
+        _colored(upper, lower) if color else _plain(upper, lower)
         for upper, lower in zip(pixels[::2], pixels[1::2], strict=True)
     ]
 
@@ -97,11 +97,9 @@ def _colored(upper: UInt8Array, lower: UInt8Array) -> Text:
     return line
 
 
-def ink(upper: UInt8Array, lower: UInt8Array) -> str:
-    """A character a cell, with as much ink as the mean of its two (W, 3) pixels is bright."""
+def _plain(upper: UInt8Array, lower: UInt8Array) -> Text:
     brightness = (upper.astype(np.float64).mean(axis=1) + lower.astype(np.float64).mean(axis=1)) / 2
-    steps = np.minimum((brightness / 256 * len(_RAMP)).astype(int), len(_RAMP) - 1)
-    return "".join(_RAMP[step] for step in steps)
+    return Text("".join(map(ramp, brightness.tolist())), no_wrap=True)
 
 
 def _hex(rgb: list[int]) -> str:

@@ -248,6 +248,7 @@ def _dataset(pool: Pool, parts: _Parts) -> Dataset:
             None if cameras is None else cameras[places],
             pool.rows[places],
             roles[places].astype(np.int8) if with_roles else None,
+            None if pool.root is None else [pool.paths[place] for place in places],
         )
 
     train = images(parts.train, train_labels)
@@ -272,6 +273,7 @@ def _dataset(pool: Pool, parts: _Parts) -> Dataset:
         held_out=_names(pool, sorted(parts.held_out)),
         validating=validating,
         findings=(*pool.findings, *parts.findings),
+        root=pool.root or "",
     )
 
 

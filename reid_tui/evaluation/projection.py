@@ -82,6 +82,14 @@ class Projection:
         points_N2.flags.writeable = False
         return points_N2
 
+    def place(self, embeddings_ND: Tensor) -> NDArray[np.float32]:
+        """(N, 2) read-only, in the axes of the newest snapshot, which stay; its first two dimensions before any."""
+        embeddings = embeddings_ND.detach().cpu().double().numpy()
+        points = embeddings[:, :2] if self._basis is None else (embeddings - self._mean) @ self._basis
+        points_N2: NDArray[np.float32] = points.astype(np.float32)
+        points_N2.flags.writeable = False
+        return points_N2
+
     def _fit(self, embeddings_ND: Tensor) -> Tensor:
         """Take new axes and give the (N, 2) points in them."""
         mean = embeddings_ND.mean(dim=0)

@@ -69,7 +69,10 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     check_same_data(manifest, dataset)
     config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
     config = dataclasses.replace(
-        config, data=dataset.spec or config.data, image_root=options.image_root or config.image_root
+        config,
+        data=dataset.spec or config.data,
+        image_root=options.image_root or config.image_root,
+        exclude=options.exclude or config.exclude,
     )
     loading.stop_if_told()
     if loading.past is not None:

@@ -30,6 +30,7 @@ def check_same_run(
     """
     known = config.to_json()
     settled = {"data", "image_root"} if in_files(options.data) and in_files(config.data) else set()
+    settled.add("exclude")  # which images it leaves out is in the data's fingerprint
     if config.compile_why:
         settled.add("compile")  # it was tried, and stays as it was found to be best
     for name, value in options.given().items():
@@ -43,7 +44,7 @@ def check_same_run(
 def same_data(options: RunOptions, config: RunConfig) -> DataOptions:
     """What opens a run's data again, where its files lie by now."""
     moved = {name: getattr(options, name) for name in ("data", "image_root") if getattr(options, name) is not None}
-    again = config.data_options(options.data_dir)
+    again = dataclasses.replace(config.data_options(options.data_dir), exclude=options.exclude or config.exclude)
     return dataclasses.replace(again, **moved) if in_files(options.data) and in_files(config.data) else again
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from reid_tui.errors import CheckpointError, RunError
 from reid_tui.runs.changes import NAMES, RunChanges
 from reid_tui.runs.directory import RunDirectory
+from reid_tui.runs.left_out import LeftOutChanges
 from reid_tui.runs.log import read_events
 from reid_tui.runs.log_end import whole
 from reid_tui.text import printable
@@ -135,10 +136,11 @@ class Replay:
         self.manifest = checkpoint.manifest
         self._sha256 = weights_sha256(checkpoint.tensors)
         state, config = self.manifest.state, self.manifest.config
-        self._told = RunChanges(config.margin, config.lr)
+        self._told, left_out = RunChanges(config.margin, config.lr), LeftOutChanges()
         try:
             for event in read_events(self._run.events):
                 self._told.take(event)
+                left_out.take(event)
         except OSError as error:
             raise RunError(
                 f"cannot read the log {str(self._run.events)!r}: {error.strerror}; without it no change is known"
@@ -146,7 +148,12 @@ class Replay:
         if not self._told.parts:
             raise RunError(f"the log {str(self._run.events)!r} tells of no start; without it no change is known")
         self._told.end(state.step, state.margin, state.lr)
+        left_out.end(state.step, state.left_out_next)
         orders = [*map(_order, self._told.changes), *_in_vain(self._told.refused, config)]
+        orders += [
+            (event.step, Order(cmd.LeaveOut(event.row, event.out), _repeated(event.origin)))
+            for event in left_out.changes
+        ]
         self.script = Script(orders, state.step)
 
     def config(self, steps_per_epoch: int) -> RunConfig:

@@ -66,4 +66,44 @@ class Stop:
     reason: str = "asked"
 
 
-Command = Pause | Resume | Step | Save | Evaluate | GoBack | SetMargin | ShiftMargin | SetLearningRate | Stop
+@dataclass(frozen=True, slots=True)
+class MarkSuspect:
+    """Note in `suspects.csv` that an image may have a wrong label, or strike that out."""
+
+    train: bool
+    """Whether it is a training image, else one of the split that is scored."""
+    row: int
+    """Its place in the split."""
+    distance: float
+    """Of the pair that it was found by."""
+    marked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOut:
+    """Form no pair with a training image from the next epoch on, or form them again."""
+
+    row: int
+    """Its place."""
+    out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTraining:
+    """Embed a sample of the training images and tell their snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Tell which parts of two images their distance depends on."""
+
+    train: bool
+    """Whether they are training images, else of the split that is scored."""
+    first: int
+    second: int
+    """Places in the split."""
+
+
+Question = MarkSuspect | LeaveOut | ShowTraining | Explain
+"""Of single images; see `questions`."""
+Command = Pause | Resume | Step | Save | Evaluate | GoBack | SetMargin | ShiftMargin | SetLearningRate | Stop | Question

@@ -12,7 +12,9 @@ from reid_tui.training.card import fitted_from
 from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
-_LEFT_OUT: Final = frozenset({"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "full"})
+_LEFT_OUT: Final = frozenset(
+    {"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "full", "left_out"}
+)
 """Said only where there is something to say."""
 _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
 """Scores that have one; those of a later version are left out."""

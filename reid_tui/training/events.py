@@ -56,6 +56,8 @@ class DatasetFacts:
     """True where no test identity occurs in training."""
     choice: str = ""
     """Why `auto` took it, in a few words; empty where the person named it."""
+    same_names: bool = False
+    """Whether the labels of the training images mean the same identities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ class RunStarted(Event):
     """The instructions that torch uses there, such as AVX2."""
     processes: int = 1
     """That share each step."""
+    left_out: tuple[int, ...] = ()
+    """Training images that no epoch to come forms pairs with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +238,49 @@ class LrChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectMarked(Event):
+    """A person suspects an image of a wrong label, or does no more; `suspects.csv` in the run says so."""
+
+    split: str
+    row: int
+    """Place in the split."""
+    identity: str
+    camera: str
+    """Empty where none is known."""
+    path: str
+    """Of the picture's file; empty where no file is one picture."""
+    distance: float
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLeftOut(Event):
+    """No pair is formed with a training image, or pairs are again where `out` is false."""
+
+    row: int
+    """Place among the training images."""
+    out: bool
+    epoch: int
+    """From 1, the first that it acts in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairExplained(Event):
+    """Which parts of two images their distance depends on, from 0 to 9, each image for itself."""
+
+    split: str
+    first: int
+    second: int
+    """Places in the split."""
+    distance: float
+    columns: int
+    """Of both images' parts."""
+    first_parts: tuple[int, ...]
+    second_parts: tuple[int, ...]
+    """Row by row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
     """`path` of the safetensors file, relative to the run directory; its manifest is on disk too."""
 
@@ -259,6 +306,8 @@ class Rewound(Event):
     pairs_seen: int = 0
     skipped: int = 0
     wall_s: float = 0.0
+    left_out: tuple[int, ...] = ()
+    """As in a start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,6 +395,9 @@ AnyEvent = (
     | Resumed
     | MarginChanged
     | LrChanged
+    | SuspectMarked
+    | ImageLeftOut
+    | PairExplained
     | CheckpointSaved
     | Rewound
     | CommandRefused

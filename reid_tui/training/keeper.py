@@ -14,6 +14,7 @@ from reid_tui.errors import CheckpointError
 from reid_tui.files import write_whole
 from reid_tui.training.checkpoint import Checkpoint, TrainingState, load_checkpoint, prune, save_card, save_checkpoint
 from reid_tui.training.saved import good, named
+from reid_tui.training.scoring import LookedAt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,16 +119,33 @@ class Keeper:
         self._go_home()
         self._make_room(step)
         path = self._path(step)
-        content = io.BytesIO()
-        arrays: dict[str, Any] = {"points": picture.points, "identities": picture.identities}
-        if picture.gallery is not None:
-            kept = picture.gallery._asdict()
-            arrays |= {name: kept[name] for name in ("embeddings", "rows", "cameras") if kept[name] is not None}
-        np.savez(content, **arrays)
-        write_whole(path, content.getvalue(), durable=False)
+        _write(path, LookedAt(picture.points, picture.identities, picture.gallery))
         if step not in self._moments:
             bisect.insort(self._moments, step)
         return f"{self._embeddings.name}/{path.name}"
+
+    def training_snapshot(self, step: int, shown: LookedAt) -> str:
+        """Keep one of training images, in the same way; only the newest of them stays.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        self._go_home()
+        path = self._embeddings / f"train-{step:08d}.npz"
+        _write(path, shown)
+        for other in self._embeddings.glob("train-*.npz"):
+            if other != path:
+                other.unlink(missing_ok=True)
+        return f"{self._embeddings.name}/{path.name}"
+
+    def folder(self) -> Path:
+        """Of the run, where it lies by now.
+
+        Raises:
+            OSError: it can be neither found nor made.
+        """
+        self._go_home()
+        return self._checkpoints.parent
 
     def _path_of(self, step: int) -> Path:
         return self._checkpoints / f"step-{step:08d}.json"
@@ -148,3 +166,13 @@ class Keeper:
             oldest_closest = gaps.index(min(gaps)) + 1
             self._path(self._moments[oldest_closest]).unlink(missing_ok=True)
             del self._moments[oldest_closest]
+
+
+def _write(path: Path, shown: LookedAt) -> None:
+    arrays: dict[str, Any] = {"points": shown.points, "identities": shown.identities}
+    if shown.gallery is not None:
+        kept = shown.gallery._asdict()
+        arrays |= {name: kept[name] for name in ("embeddings", "rows", "cameras") if kept[name] is not None}
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_whole(path, content.getvalue(), durable=False)

@@ -10,10 +10,11 @@ import functools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from reid_tui.data.batches import draw_batches
-from reid_tui.data.pairs import EpochPairs, draw_epoch
+from reid_tui.data.leaving_out import batches_without, pairs_without
+from reid_tui.data.pairs import EpochPairs
 from reid_tui.errors import CheckpointError
 from reid_tui.evaluation.embed import evaluating
 from reid_tui.learning.averages import PREFIX as AVERAGE
@@ -80,6 +81,7 @@ class Learner:
         if config.rotations:
             check_square(height, width)
             self.identities_N, classes = rotated_labels(train.identities, classes), 4 * classes
+        self._train_images = len(train)
         self._images = PlacedImages(train, device, turned=config.rotations)
         self._start = start
         wanted = dataclasses.replace(config.network, pretrained=config.pretrained and not restored)
@@ -151,12 +153,18 @@ class Learner:
         """The network that is evaluated, shown and used: the average of the weights, where there is one."""
         return self.network if self.average is None else self.average.network
 
-    def draw(self, epoch: int) -> EpochPairs:
-        """The pairs of an epoch, whose halves are the images of a batch."""
+    def draw(self, epoch: int, left_out: frozenset[int] = frozenset()) -> EpochPairs:
+        """The pairs of an epoch, whose halves are the images of a batch; without some training images and their turns.
+
+        Raises:
+            DataError: fewer than two identities are left.
+        """
         seed, size = self._config.seed, self._config.batch_size
+        without = np.flatnonzero(np.isin(np.arange(len(self.identities_N)) % self._train_images, list(left_out)))
         if self._config.images_per_identity is None:
-            return draw_epoch(self.identities_N, seed, epoch)
-        batches = draw_batches(self.identities_N, 2 * size, self._config.images_per_identity, seed, epoch)
+            return pairs_without(self.identities_N, without, seed, epoch)
+        each = self._config.images_per_identity
+        batches = batches_without(self.identities_N, without, 2 * size, each, seed, epoch)
         first_P, second_P = batches[:, :size].ravel(), batches[:, size:].ravel()
         return EpochPairs(first_P, second_P, self.identities_N[first_P] == self.identities_N[second_P])
 

@@ -90,6 +90,10 @@ class TrainingState:
     """Of the pairs that come next, by these very weights; the largest float32 where a number is not finite."""
     rewinds: int = 0
     """How often the run had gone back to an earlier checkpoint by then."""
+    left_out: tuple[int, ...] = ()
+    """Training images that no pair of the running epoch is formed with."""
+    left_out_next: tuple[int, ...] = ()
+    """Of the epochs after it."""
 
     @property
     def sound(self) -> bool:
@@ -245,6 +249,7 @@ _CHECKS: Final[dict[str, tuple[type, ...]]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "bool": (bool,),
+    "tuple[int, ...]": (list,),
     "TrainingState": (dict,),
     "RunConfig": (dict,),
 }
@@ -267,6 +272,10 @@ def _typed(kind: type[Any], value: object) -> dict[str, Any]:
         found = given[item.name]
         if type(found) not in _CHECKS[declared]:
             raise ValueError(f"{item.name} has the wrong type")
+        if declared.startswith("tuple"):
+            found = tuple(found)
+            if not all(type(part) is int and 0 <= part <= _LARGEST_COUNT for part in found):
+                raise ValueError(f"{item.name} has the wrong type")
         if declared.startswith("int") and found is not None and not 0 <= found <= _LARGEST_COUNT:
             raise ValueError(f"{item.name} is {found}")
         if declared.startswith("float") and found is not None:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from reid_tui.training.events import DistancesReady, EmbeddingsReady, Evaluated
+from reid_tui.training.scoring import LookedAt
 
 if TYPE_CHECKING:
     from reid_tui.evaluation.evaluate import Evaluation
@@ -22,15 +23,20 @@ def scores_of(evaluation: Evaluation, fitted: Fitted | None = None, *, step: int
 
 def map_of(picture: Picture, *, step: int, split: str, path: str) -> EmbeddingsReady:
     """Its points, which lie at `path` too, or nowhere else where that is empty."""
-    gallery = picture.gallery
-    arrays = {} if gallery is None else gallery._asdict()
+    looked_at = LookedAt(picture.points, picture.identities, picture.gallery)
+    return snapshot_of(looked_at, step=step, split=split, path=path)
+
+
+def snapshot_of(shown: LookedAt, *, step: int, split: str, path: str) -> EmbeddingsReady:
+    """Embeddings that were not scored, or need not have been."""
+    arrays = {} if shown.gallery is None else shown.gallery._asdict()
     return EmbeddingsReady(
         step=step,
         split=split,
         path=path,
-        full=gallery is not None,
-        points=picture.points,
-        identities=picture.identities,
+        full=shown.gallery is not None,
+        points=shown.points,
+        identities=shown.identities,
         **arrays,
     )
 

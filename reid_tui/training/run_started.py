@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def run_started(
-    config: RunConfig, data: Dataset, learner: Learner, *, run: str, step: int, total_steps: int, steps_per_epoch: int
+    config: RunConfig,
+    data: Dataset,
+    learner: Learner,
+    *,
+    run: str,
+    step: int,
+    total_steps: int,
+    steps_per_epoch: int,
+    left_out: tuple[int, ...] = (),
 ) -> RunStarted:
     """Describe a run that is about to train.
 
@@ -31,6 +39,7 @@ def run_started(
         step: done so far; above 0 after a resume.
         total_steps: planned.
         steps_per_epoch: of this data and batch size.
+        left_out: places of the training images that no epoch to come forms pairs with.
     """
     return RunStarted(
         step=step,
@@ -47,6 +56,7 @@ def run_started(
             source=data.source,
             unseen=data.unseen,
             choice=data.choice,
+            same_names=data.identity_names == data.train_identity_names,
         ),
         model=config.model,
         parameters=parameter_count(learner.network),
@@ -64,4 +74,5 @@ def run_started(
         threads=torch.get_num_threads(),
         cpu=torch.backends.cpu.get_cpu_capability(),
         processes=1 if (group := learner.parts.group) is None else group.rank.world_size,
+        left_out=left_out,
     )

@@ -85,6 +85,16 @@ class Gallery(NamedTuple):
     """The split."""
 
 
+class LookedAt(NamedTuple):
+    """Embeddings as points, scored or not."""
+
+    points: FloatArray
+    """(N, 2) read-only."""
+    identities: IntArray
+    """(N,) read-only, >= 0."""
+    gallery: Gallery | None
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A scored set of embeddings, ready to be shown. Distractors are no points."""
@@ -198,6 +208,18 @@ class Scorer:
         measured = self._measured(network, self._main, self._main.sample[:MAP_IMAGES], margin, MAP_PAIRS)
         return None if measured is None else self._picture(measured)
 
+    def looked_at(self, network: nn.Module, images: ImageSet, places: IntArray) -> LookedAt | None:
+        """Some images of any split, by this process alone; None where embeddings have no usable distances.
+
+        Scores nothing, and the map's axes stay as they are.
+        """
+        embeddings_ND = self._embed_images(network, images, places)
+        if not within_bounds(embeddings_ND):
+            return None
+        identities = read_only(images.identities[places])
+        points = self._projection.place(embeddings_ND)
+        return LookedAt(points, identities, gallery_of(images, places, embeddings_ND))
+
     def evaluate(
         self, network: nn.Module, margin: float, *, everything: bool = False, go_on: Callable[[], None] = lambda: None
     ) -> Scored | None:
@@ -242,8 +264,7 @@ class Scorer:
         go_on: Callable[[], None] = lambda: None,
     ) -> _Measured | None:
         embeddings_ND = self._embedded(network, split, index, go_on)
-        lowest, highest = torch.aminmax(embeddings_ND)
-        if not (-lowest < FARTHEST and highest < FARTHEST):  # false for NaN too
+        if not within_bounds(embeddings_ND):
             return None
         labels = split.images.labels.of(index)
         evaluation = evaluate(
@@ -275,9 +296,14 @@ class Scorer:
     def _embed(
         self, network: nn.Module, split: _Split, index: IntArray, go_on: Callable[[], None] = lambda: None
     ) -> Tensor:
+        return self._embed_images(network, split.images, index, go_on)
+
+    def _embed_images(
+        self, network: nn.Module, images: ImageSet, index: IntArray, go_on: Callable[[], None] = lambda: None
+    ) -> Tensor:
         def prepare(part: Tensor) -> Tensor:
             go_on()
-            return to_input(torch.from_numpy(split.images.take(part.numpy())).to(self._device))
+            return to_input(torch.from_numpy(images.take(part.numpy())).to(self._device))
 
         embeddings_ND = embed(network, torch.from_numpy(index), prepare=prepare)
         return embeddings_ND if ranks_on(embeddings_ND.device) else embeddings_ND.cpu()
@@ -292,6 +318,12 @@ class Scorer:
         points = self._projection.points(embeddings_ND)
         gallery = None if images is None else gallery_of(images, measured.places[shown], embeddings_ND)
         return Picture(points, identities, measured.evaluation, gallery)
+
+
+def within_bounds(embeddings_ND: Tensor) -> bool:
+    """Whether distances can be taken between them."""
+    lowest, highest = torch.aminmax(embeddings_ND)
+    return bool(-lowest < FARTHEST and highest < FARTHEST)  # false for NaN too
 
 
 def gallery_of(images: ImageSet, rows: IntArray, embeddings_ND: Tensor) -> Gallery:

@@ -37,6 +37,7 @@ _CHANGES: Final = (
     ev.Resumed,
     ev.MarginChanged,
     ev.LrChanged,
+    ev.ImageLeftOut,
     ev.CheckpointSaved,
     ev.Diverged,
     ev.Failed,
@@ -83,6 +84,9 @@ class Steered(Protocol):
 
     def save(self, reason: str) -> bool:
         """Write a checkpoint."""
+
+    def answer(self, question: cmd.Question) -> None:
+        """Say what is asked of single images."""
 
     def save_again_in(self) -> float | None:
         """Seconds until a failed save is due again, None where none failed."""
@@ -166,6 +170,8 @@ class Steering:
                 self._set_margin(command, trainer.step, round(self._learner.margin + by, 6))
             case cmd.SetLearningRate(value):
                 self._set_lr(command, trainer.step, value)
+            case cmd.MarkSuspect() | cmd.LeaveOut() | cmd.ShowTraining() | cmd.Explain():
+                trainer.answer(command)
             case cmd.Stop():
                 raise StopTraining(command)
             case _:

@@ -15,8 +15,10 @@ from reid_tui.training import events as ev
 from reid_tui.training.card import ModelCard, model_card
 from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
+from reid_tui.training.left_out import LeftOut
 from reid_tui.training.manifest import EXPLODED, TrainingState
 from reid_tui.training.pictures import distances_of, map_of, scores_of
+from reid_tui.training.questions import Questions
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
 from reid_tui.training.steering import Script, Signed, Steering, StopTraining
@@ -93,7 +95,9 @@ class Trainer:
         """To another checkpoint than the newest one, before it was opened."""
         self._watch = Stopwatch()
         self._steering = Steering(inbox, learner, self._watch, self._emit, script)
-        self._drawn: tuple[int, EpochPairs] | None = None
+        self._drawn: tuple[tuple[int, frozenset[int]], EpochPairs] | None = None
+        self._left_out = LeftOut(self._course.per_epoch)
+        self._questions = Questions(config, dataset, learner, scorer, keeper, self._emit, self._left_out)
         self._saving = Saving(keeper, learner, scorer, self._emit, model_card(config, dataset))
 
     def restore(
@@ -128,6 +132,7 @@ class Trainer:
         self._scores = None if state.map is None else (state.map, state.rank1)
         self._learner.margin = state.margin
         self._learner.lr = state.lr
+        self._left_out.restore(state)
 
     def state(self) -> TrainingState:
         """All that the next step depends on, apart from tensors, and what the weights are worth."""
@@ -147,6 +152,7 @@ class Trainer:
             split="" if map_ is None else self._scorer.choosing,
             loss=self._learner.loss_ahead(self._next_pairs(), self._step),
             rewinds=self._rewinds,
+            **self._left_out.state(self._step),
         )
 
     @property
@@ -173,6 +179,7 @@ class Trainer:
                 step=self._step,
                 total_steps=self._course.total,
                 steps_per_epoch=self._course.per_epoch,
+                left_out=tuple(sorted(self._left_out.last)),
             )
         )
         try:
@@ -198,8 +205,9 @@ class Trainer:
     def _next_pairs(self, ahead: int = 0) -> EpochPairs:
         """Those of the next step, or of one further ahead in the same epoch."""
         epoch, index = divmod(self._step, self._course.per_epoch)
-        if self._drawn is None or self._drawn[0] != epoch:
-            self._drawn = epoch, self._learner.draw(epoch)
+        wanted = epoch, self._left_out.of(epoch)
+        if self._drawn is None or self._drawn[0] != wanted:
+            self._drawn = wanted, self._learner.draw(*wanted)
         size = self._config.batch_size
         return self._drawn[1][(index + ahead) * size : (index + ahead + 1) * size]
 
@@ -293,6 +301,10 @@ class Trainer:
         self._emit(map_of(picture, step=self._step, split=split, path=path))
         self._emit(distances_of(picture, step=self._step, split=split))
 
+    def answer(self, question: cmd.Question) -> None:
+        """Say what is asked of single images."""
+        self._questions.answer(question, self._step)
+
     # Saving.
 
     def save(self, reason: str, then: str = AGAIN) -> bool:
@@ -342,6 +354,7 @@ class Trainer:
             pairs_seen=self._pairs_seen,
             skipped=self._skipped,
             wall_s=self._watch.seconds,
+            left_out=tuple(sorted(self._left_out.last)),
         )
 
     # Ends.

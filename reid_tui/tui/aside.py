@@ -20,6 +20,8 @@ class Aside:
     def __init__(self, done: Callable[[], None]) -> None:
         """Take what is called, in the screen's thread, when something has been computed."""
         self._done = done
+        self.results = 0
+        """That have come so far."""
         self._asked: dict[str, Hashable] = {}
         self._found: dict[str, tuple[Hashable, Future[Any]]] = {}
         self._waiting: dict[str, tuple[Hashable, Callable[[], object]]] = {}
@@ -71,4 +73,5 @@ class Aside:
     def _take(self, who: str, key: Hashable, future: Future[Any]) -> None:
         if self._asked[who] == key:
             self._found[who] = key, future
+            self.results += 1
             self._done()

@@ -257,6 +257,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if self._steerable():
             self.push_screen(NumberScreen("learning rate", LIMITS["lr"], plain(self.state.lr, 6)), self._typed_lr)
 
+    def action_ask(self, what: str) -> None:
+        """Something of the pair that panel 6 shows."""
+        for command in self._main.asked_of_pair(what):
+            self._send(command)
+
     def action_help(self) -> None:
         """Every key."""
         self.push_screen(HelpScreen())

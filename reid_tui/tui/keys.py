@@ -7,12 +7,13 @@ from typing import Final, Literal
 
 from reid_tui.tui.layout import PANELS
 
-Group = Literal["training", "panels", "plots", "log", "application"]
+Group = Literal["training", "panels", "plots", "log", "pairs", "application"]
 GROUPS: Final[dict[Group, str]] = {
     "training": "Training",
     "panels": "Panels",
     "plots": "Plots",
     "log": "Log, when focused",
+    "pairs": "Pairs, when focused",
     "application": "Application",
 }
 MARGIN_STEP: Final = 0.05
@@ -87,6 +88,12 @@ def _turn(panel: str, what: str, action: str) -> tuple[Key, Key]:
         )
     )  # fmt: skip
     return back, on
+
+
+def _pairs(
+    keys: tuple[str, ...], label: str, action: str, title: str, description: str, sends: tuple[str, ...] = ()
+) -> Key:
+    return Key((), label, action, title, description, "pairs", sends, panel="pairs", panel_keys=keys)
 
 
 KEYS: Final = (
@@ -168,6 +175,13 @@ KEYS: Final = (
     _log(("pagedown",), "page down", "screen.log_pages(1)", "Log: page on", "log: a page on", _PAGES),
     _log(("home", "g"), "home, g", "screen.log_pages(-1000)", "Log: start", "log: to its start", _ENDS),
     _log(("end", "G"), "end, G", "screen.log_pages(1000)", "Log: end", "log: to its end", _ENDS),
+    _pairs(("right",), "right", "screen.pairs_turn(1)", "Pairs: next", "pairs: the next one"),
+    _pairs(("left",), "left", "screen.pairs_turn(-1)", "Pairs: previous", "pairs: the one before"),
+    _pairs(("up", "down"), "up, down", "screen.pairs_kind", "Pairs: kind", "pairs: same, different"),
+    _pairs(("x",), "x", "app.ask('suspect')", "Suspect a label", "pairs: A, B, none suspect", ("MarkSuspect",)),
+    _pairs(("h",), "h", "app.ask('explain')", "Deciding parts", "pairs: which parts decide", ("Explain",)),
+    _pairs(("t",), "t", "app.ask('train')", "Training images", "pairs: training images, back", ("ShowTraining",)),
+    _pairs(("o",), "o", "app.ask('leave_out')", "Leave suspects out", "pairs: train without suspects", ("LeaveOut",)),
     Key(("S",), "S", "picture", "Picture", "picture of the screen", "application"),
     Key(("?", "f1"), "?, F1", "help", "Help", "this help", "application", (), "help"),
     Key(("ctrl+p",), "ctrl+p", "command_palette", "Commands", "command palette", "application"),

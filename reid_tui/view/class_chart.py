@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from reid_tui.view.grid import Grid, Look, placeholder
 from reid_tui.view.palette import Ink, identity_letter
 from reid_tui.view.text import UNKNOWN, count, fit, name_of, plain
@@ -63,7 +65,10 @@ def class_chart(
     if overlaps.mean_KK is not None and column >= _NARROWEST and grid.height >= kinds + 3:
         _draw_table(grid, overlaps, names, column, pair)
         below = kinds + 1
-        legend = f"above: % closer than {plain(threshold)} · below: mean distance · {count(overlaps.images)} images"
+        unit = f" x {plain(_unit(overlaps))}" if _unit(overlaps) != 1 else ""
+        legend = (
+            f"above: % closer than {plain(threshold)} · below: mean distance{unit} · {count(overlaps.images)} images"
+        )
     else:
         rows = max(grid.height - 3, 0)
         first = max(0, min(chosen, len(overlaps.worst) - 1) - rows + 1)
@@ -84,6 +89,7 @@ def _draw_table(grid: Grid, overlaps: Overlaps, names: Sequence[str], column: in
     assert overlaps.mean_KK is not None
     assert overlaps.closer_KK is not None
     kinds = overlaps.identities.tolist()
+    unit = _unit(overlaps)
     label = min(max(grid.width - column * len(kinds), 2), 18)
     for y, kind in enumerate(kinds):
         look = Look(grid.style.identity(kind), bold=True)
@@ -92,7 +98,7 @@ def _draw_table(grid: Grid, overlaps: Overlaps, names: Sequence[str], column: in
         grid.text(2, y + 1, fit(name_of(kind, names), max(label - 2, 0)), grid.inked("foreground"))
         for x, other in enumerate(kinds):
             share, mean = float(overlaps.closer_KK[y, x]), float(overlaps.mean_KK[y, x])
-            text = _percent(share) if x > y else _short(mean, column - 1)
+            text = _percent(share) if x > y else _short(mean / unit, column - 1)
             look = grid.inked("muted") if x == y else _heat(grid, share)
             if {kind, other} == {chosen.first, chosen.second}:
                 look = look._replace(bold=True, reverse=True)
@@ -125,6 +131,13 @@ def _percent(share: float) -> str:
     if not math.isfinite(share):
         return UNKNOWN
     return "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"
+
+
+def _unit(overlaps: Overlaps) -> float:
+    """A power of ten in which the distances of the table are written."""
+    assert overlaps.mean_KK is not None
+    largest = float(np.nanmax(overlaps.mean_KK, initial=0))
+    return 10.0 ** math.floor(math.log10(largest)) if 0 < largest < 1 or largest >= 100 else 1.0
 
 
 def _short(value: float, room: int) -> str:

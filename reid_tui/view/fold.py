@@ -17,10 +17,12 @@ from reid_tui.training.events import (
     Evaluated,
     Failed,
     Finished,
+    ImageLeftOut,
     Lost,
     LrChanged,
     MarginChanged,
     Output,
+    PairExplained,
     Paused,
     PhaseChanged,
     Progress,
@@ -28,6 +30,7 @@ from reid_tui.training.events import (
     Rewound,
     RunStarted,
     Stopped,
+    SuspectMarked,
     Warned,
 )
 from reid_tui.training.splits import TRAIN
@@ -138,6 +141,13 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"margin": event.new, "history": history.with_mark(mark)}
         case LrChanged():
             change = {"lr": event.new, "history": history.with_mark(Mark(event.step, "lr", event.old, event.new))}
+        case SuspectMarked():
+            image = {(event.split, event.row)}
+            change = {"suspects": state.suspects | image if event.marked else state.suspects - image}
+        case ImageLeftOut():
+            change = {"left_out": state.left_out | {event.row} if event.out else state.left_out - {event.row}}
+        case PairExplained():
+            change = {"explained": event}
         case CheckpointSaved():
             return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
         case Diverged():
@@ -184,6 +194,7 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         loss=float(history.losses[-1]) if history.length else math.nan,
         margin=_by_margin(state, event.margin),
         lr=event.lr,
+        left_out=frozenset(event.left_out),
         scored_margin=state.scored_margin if scores_kept else math.nan,
         scored_lr=state.scored_lr if scores_kept else math.nan,
         history=history,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from reid_tui.view.grid import Grid, Look
-from reid_tui.view.half_blocks import cells_of, draw_picture
 from reid_tui.view.palette import identity_letter
+from reid_tui.view.picture import fitting, put_picture
 from reid_tui.view.text import count, fit, name_of, plain
 
 if TYPE_CHECKING:
@@ -155,13 +155,13 @@ def draw_box(grid: Grid, cell: Cell, found: Found, names: Sequence[str], seen: S
     pictures = [] if seen is None or seen.pictures is None else list(seen.pictures)
     pictures = pictures[: (width - 1) // (_PICTURE[0] + 1)]
     room = min(_PICTURE[1], grid.height - len(rows))
-    across, down = cells_of(pictures[0].shape, _PICTURE[0], room) if pictures and room > 2 else (0, 0)
+    across, down = fitting(pictures[0].shape, _PICTURE[0], room) if pictures and room > 2 else (0, 0)
     left = grid.width - width if cell[0] < grid.width / 2 else 0
     top = grid.height - len(rows) - down if cell[1] < grid.height / 2 else 0
     for y in range(top, top + down + len(rows)):
         grid.text(left, y, "│" + " " * (width - 1), grid.inked("muted"))
     for number, picture in enumerate(pictures if down else ()):
-        draw_picture(grid, left + 2 + number * (_PICTURE[0] + 1), top, picture, across, down)
+        put_picture(grid, left + 2 + number * (_PICTURE[0] + 1), top, picture, across, down)
     for y, row in enumerate(rows, top + down):
         _draw_row(grid, left + 2, y, width - 2, names, *row)
 

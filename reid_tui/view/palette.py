@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 Glyphs = Literal["braille", "block", "ascii"]
@@ -102,7 +102,7 @@ def mixed(first: Rgb, second: Rgb) -> Rgb:
     return red, green, blue
 
 
-@cache
+@lru_cache(maxsize=8192)
 def sgr_codes(ink: Ink, colors: Colors, *, background: bool = False) -> str:
     """The parameters of the SGR sequence that selects a colour; empty where there are no colours."""
     match colors:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Diverged,
         EmbeddingsReady,
         Evaluated,
+        PairExplained,
         Phase,
         RunStarted,
     )
@@ -91,6 +92,12 @@ class RunState:
     train_gallery: EmbeddingsReady | None = None
     """The newest one of training images, with its embeddings."""
     distances: DistancesReady | None = None
+    suspects: frozenset[tuple[str, int]] = frozenset()
+    """Split and row of the images that somebody suspects of a wrong label."""
+    left_out: frozenset[int] = frozenset()
+    """Rows of the training images that no epoch to come forms pairs with."""
+    explained: PairExplained | None = None
+    """The newest answer to which parts of a pair decide."""
     checkpoints: tuple[CheckpointSaved, ...] = ()
     """The good ones, oldest first. A run keeps the newest of them, the best by mAP and those that were asked for."""
     log: tuple[LogLine, ...] = ()

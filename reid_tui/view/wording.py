@@ -16,6 +16,7 @@ from reid_tui.training.events import (
     Evaluated,
     Failed,
     Finished,
+    ImageLeftOut,
     Lost,
     LrChanged,
     MarginChanged,
@@ -26,6 +27,7 @@ from reid_tui.training.events import (
     Rewound,
     RunStarted,
     Stopped,
+    SuspectMarked,
     Warned,
 )
 from reid_tui.view.text import D_PRIME, amount, count, duration, fixed, plain
@@ -40,6 +42,7 @@ LogKind = Literal[
     "scores",
     "margin",
     "lr",
+    "image",
     "saved",
     "refused",
     "warning",
@@ -164,6 +167,12 @@ def _worded(event: AnyEvent) -> tuple[LogKind, str] | None:
             return "margin", f"margin {amount(event.old)} → {amount(event.new)}"
         case LrChanged():
             return "lr", f"learning rate {plain(event.old)} → {plain(event.new)}"
+        case SuspectMarked():
+            who = f"{event.split} image {count(event.row)} ({event.path or event.identity})"
+            return "image", f"{who} {'may have' if event.marked else 'is not suspected any more of'} a wrong label"
+        case ImageLeftOut():
+            what = "is left out of pairs" if event.out else "is in pairs again"
+            return "image", f"training image {count(event.row)} {what} from epoch {event.epoch} on"
         case CheckpointSaved():
             ruined = "" if event.good else "; its weights are ruined, no resume takes it"
             return "saved", f"saved {event.path} in {fixed(event.seconds, 2)} s ({event.reason}){ruined}"

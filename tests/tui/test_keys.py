@@ -267,7 +267,7 @@ async def test_arrows_of_a_panel_that_shows_one_thing_after_the_other(panel: str
 
 
 def test_every_panel_with_keys_has_them_pressed() -> None:
-    assert {key.panel for key in KEYS} == {"", "log", "map", *TURNS}
+    assert {key.panel for key in KEYS} == {"", "log", "map", "pairs", *TURNS}
     assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
 
 
@@ -299,8 +299,8 @@ def test_commands_in_the_table_are_commands() -> None:
     assert known == {name for key in KEYS for name in key.sends}
 
 
-async def test_help_lists_every_key_without_scrolling_at_80x24() -> None:
-    async with dashboard(size=(80, 24)) as rig:
+async def test_help_lists_every_key_without_scrolling_at_80x50() -> None:
+    async with dashboard(size=(80, 50)) as rig:
         await rig.press("?")
         await rig.until(lambda: isinstance(rig.app.screen, HelpScreen) and "Application" in rig.text)
         text = " ".join(rig.text.replace("│", " ").split())
@@ -312,6 +312,14 @@ async def test_help_lists_every_key_without_scrolling_at_80x24() -> None:
         assert rig.app.screen.query_one("#help").max_scroll_y == 0
         await rig.press("escape")
         await rig.until(lambda: rig.app.screen is rig.main)
+
+
+async def test_help_scrolls_to_its_end_at_80x24() -> None:
+    async with dashboard(size=(80, 24)) as rig:
+        await rig.press("?")
+        await rig.until(lambda: isinstance(rig.app.screen, HelpScreen) and "Training" in rig.text)
+        await rig.press("end")
+        await rig.until(lambda: KEYS[-1].label.split(", ")[-1] in rig.text and "Training" not in rig.text)
 
 
 async def test_palette_has_every_action() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-_COLUMNS: Final[tuple[tuple[Group, ...], ...]] = (("training", "panels"), ("plots", "log", "application"))
+_COLUMNS: Final[tuple[tuple[Group, ...], ...]] = (("training", "panels"), ("plots", "log", "pairs", "application"))
 _LABEL: Final = 10
 _TEXT: Final = 27
 """Cells."""

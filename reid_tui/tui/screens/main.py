@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from reid_tui.training.commands import Command
     from reid_tui.tui.pace import Rhythm
     from reid_tui.tui.thrift import Thrift
     from reid_tui.tui.widgets.legend import Legend
@@ -59,8 +60,9 @@ class MainScreen(Screen[None]):
         self._aside, self._pictures = Aside(changed), Pictures()
         self._map_panel = MapPanel(rhythm.charts, self._aside, self._pictures)
         charts = (LossPanel(rhythm.charts), self._map_panel, DistancesPanel(rhythm.charts))
+        self._pairs = PairsPanel(rhythm.charts, self._aside, self._pictures)
         self._classes_panel = ClassesPanel(rhythm.charts, self._aside)
-        extras = (PairsPanel(rhythm.charts), RetrievalPanel(rhythm.charts), self._classes_panel)
+        extras = (self._pairs, RetrievalPanel(rhythm.charts), self._classes_panel)
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel, *extras))
         self._changed = changed
@@ -183,6 +185,21 @@ class MainScreen(Screen[None]):
         """Move it by as much as it shows."""
         self._log_panel.move_window(pages=by)
         self._changed()
+
+    def action_pairs_turn(self, by: int) -> None:
+        """To another pair."""
+        self._pairs.turn(by)
+        self._changed()
+
+    def action_pairs_kind(self) -> None:
+        """Pairs of one identity, or of two."""
+        self._pairs.other_kind()
+        self._changed()
+
+    def asked_of_pair(self, what: str) -> list[Command]:
+        """What a key asks the trainer of the pair that stands there."""
+        self._changed()
+        return self._pairs.asked(what)
 
     def _focus(self, name: str) -> None:
         self.set_focus(next(panel for panel in self.area.panels if panel.key == name))

@@ -39,24 +39,28 @@ class ClassesPanel(Panel):
         """The newest that is known, the threshold it was computed with, and its step."""
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
-        """Which pair is told of, and what has been computed."""
-        self._found = self._ask(frame)
-        return (self._chosen, id(self._found and self._found[0]))
+        """Which pair is told of, and whether something was computed."""
+        return (self._chosen, self._aside.results)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
-        """Whether there is an evaluation, and names."""
-        return (frame.state.gallery is None, frame.state.identity_names)
+        """A new evaluation."""
+        return (frame.state.gallery, frame.state.identity_names)
 
     def draw(self, frame: Frame) -> None:
-        """What there is."""
-        size = self.canvas.size
-        if self._found is not None:
-            found, threshold, _ = self._found
-            names = frame.state.identity_names
-            self.canvas.show(class_chart(found, names, threshold, *size, frame.style, self._chosen))
-        else:
-            waits = "no evaluation yet" if frame.state.gallery is None else "comparing the identities"
-            self.canvas.show(placeholder(waits, *size, frame.style))
+        """What there is; the evaluation before the newest until that one is compared."""
+        size, gallery, threshold = self.canvas.size, frame.state.gallery, frame.state.threshold
+        if gallery is None or gallery.embeddings is None or gallery.identities is None:
+            self._found = None
+            self.canvas.show(placeholder("no evaluation yet", *size, frame.style))
+            return
+        work = partial(overlaps, gallery.embeddings, gallery.identities, threshold)
+        if (compared := self._aside.ask(self.key, (gallery, repr(threshold)), work)) is not None:
+            self._found = compared, threshold, gallery.step
+        if self._found is None:
+            self.canvas.show(placeholder("comparing the identities", *size, frame.style))
+            return
+        found, threshold, _ = self._found
+        self.canvas.show(class_chart(found, frame.state.identity_names, threshold, *size, frame.style, self._chosen))
 
     def value(self, frame: Frame) -> str:
         """Which pair, and of which step."""
@@ -68,13 +72,3 @@ class ClassesPanel(Panel):
         """Go on to the next pair, or back."""
         pairs = len(self._found[0].worst) if self._found else 0
         self._chosen = (self._chosen + by) % pairs if pairs else 0
-
-    def _ask(self, frame: Frame) -> tuple[Overlaps, float, int] | None:
-        gallery, threshold = frame.state.gallery, frame.state.threshold
-        if gallery is None:
-            return None
-        assert gallery.embeddings is not None
-        assert gallery.identities is not None
-        work = partial(overlaps, gallery.embeddings, gallery.identities, threshold)
-        found = self._aside.ask(self.key, (gallery.seq, repr(threshold)), work)
-        return self._found if found is None else (found, threshold, gallery.step)

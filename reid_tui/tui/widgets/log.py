@@ -25,6 +25,7 @@ _STYLES: Final[dict[str, str]] = {
     "scores": "$text-accent",
     "margin": "$text-warning",
     "lr": "$text-warning",
+    "image": "$text-warning",
     "saved": "$text-success",
     "refused": "$text-warning",
     "warning": "$text-warning",

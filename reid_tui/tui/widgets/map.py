@@ -16,13 +16,11 @@ from reid_tui.view.map_cursor import Seen, draw_box, draw_cursor, find, fits, ne
 from reid_tui.view.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from reid_tui.training.events import EmbeddingsReady, RunStarted
+    from reid_tui.training.events import EmbeddingsReady, IntArray, RunStarted
     from reid_tui.tui.aside import Aside
     from reid_tui.tui.frame import Frame
     from reid_tui.tui.pictures import Pictures
@@ -56,8 +54,6 @@ class MapPanel(Panel):
         self.cursor: Cell | None = None
         self.trails = False
         self._found: Found | None = None
-        self._question: tuple[Hashable, Callable[[], Seen]] | None = None
-        """What is to be looked up of it."""
 
     def compose(self) -> ComposeResult:
         """Plot and legend."""
@@ -66,7 +62,8 @@ class MapPanel(Panel):
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
         """The highlight, the cursor and what is known of the image there, and whether there are trails."""
-        return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails, id(self._seen()))
+        looked_up = self.cursor and self._aside.results
+        return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails, looked_up)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
         """A new snapshot, or another margin for the scale."""
@@ -82,7 +79,7 @@ class MapPanel(Panel):
         if shown:
             self.legend.update(frame)
         snapshot = state.embeddings
-        self._found = self._question = None
+        self._found = None
         self.canvas.show(
             map_chart(
                 snapshot.points if snapshot else None,
@@ -145,17 +142,15 @@ class MapPanel(Panel):
         rows = state.trails.rows_of(len(snapshot.points), snapshot.rows)
         found = self._found = find(placed, cell, grid.style.glyphs, state.trails, rows, snapshot.step)
         draw_cursor(grid, cell, found)
-        if not fits(grid.width, grid.height):
-            return
-        gallery, started = state.gallery, state.started
-        if gallery is not None and started is not None and rows is not None and found.row is not None:
-            shown = (found.row, *(int(rows[near.place]) for near in found.neighbours))
-            look = partial(_look_up, self._pictures, gallery, started, shown)
-            self._question = ((gallery.seq, shown), look)
-        draw_box(grid, cell, found, state.identity_names, self._seen())
+        if fits(grid.width, grid.height):
+            draw_box(grid, cell, found, state.identity_names, self._seen(state, rows, found))
 
-    def _seen(self) -> Seen | None:
-        return None if self._question is None else self._aside.ask(self.key, *self._question)
+    def _seen(self, state: RunState, rows: IntArray | None, found: Found) -> Seen | None:
+        if state.gallery is None or state.started is None or rows is None or found.row is None:
+            return None
+        shown = (found.row, *(int(rows[near.place]) for near in found.neighbours))
+        work = partial(_look_up, self._pictures, state.gallery, state.started, shown)
+        return self._aside.ask(self.key, (state.gallery, shown), work)
 
 
 def _look_up(pictures: Pictures, gallery: EmbeddingsReady, started: RunStarted, shown: tuple[int, ...]) -> Seen:
