@@ -25,6 +25,7 @@ from reid_tui.training.events import (
     PairExplained,
     Paused,
     PhaseChanged,
+    PictureEmbedded,
     Progress,
     Resumed,
     Rewound,
@@ -148,6 +149,8 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"left_out": state.left_out | {event.row} if event.out else state.left_out - {event.row}}
         case PairExplained():
             change = {"explained": event}
+        case PictureEmbedded():
+            change = {"picture": cleaned(event)}
         case CheckpointSaved():
             return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
         case Diverged():

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Evaluated,
         PairExplained,
         Phase,
+        PictureEmbedded,
         RunStarted,
     )
     from reid_tui.view.history import Mark
@@ -96,6 +97,8 @@ class RunState:
     """Split and row of the images that somebody suspects of a wrong label."""
     left_out: frozenset[int] = frozenset()
     """Rows of the training images that no epoch to come forms pairs with."""
+    picture: PictureEmbedded | None = None
+    """The newest one that somebody asked about."""
     explained: PairExplained | None = None
     """The newest answer to which parts of a pair decide."""
     checkpoints: tuple[CheckpointSaved, ...] = ()

@@ -61,8 +61,9 @@ class MainScreen(Screen[None]):
         self._map_panel = MapPanel(rhythm.charts, self._aside, self._pictures)
         charts = (LossPanel(rhythm.charts), self._map_panel, DistancesPanel(rhythm.charts))
         self._pairs = PairsPanel(rhythm.charts, self._aside, self._pictures)
+        self._retrieval = RetrievalPanel(rhythm.charts, self._aside, self._pictures)
         self._classes_panel = ClassesPanel(rhythm.charts, self._aside)
-        extras = (self._pairs, RetrievalPanel(rhythm.charts), self._classes_panel)
+        extras = (self._pairs, self._retrieval, self._classes_panel)
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel, *extras))
         self._changed = changed
@@ -162,6 +163,17 @@ class MainScreen(Screen[None]):
         """Tell of another pair of identities."""
         self._classes_panel.choose(by)
         self._changed()
+
+    def action_next_query(self, by: int) -> None:
+        """Show what another query found."""
+        self._retrieval.choose(by)
+        self._changed()
+
+    def asked_for(self, text: str) -> Command | None:
+        """Show what is found for what a person typed; what the trainer is to be asked for that."""
+        command = self._retrieval.asked(text.strip())
+        self._changed()
+        return command
 
     def action_drawn_anew(self) -> None:
         """A panel has something else to show."""
