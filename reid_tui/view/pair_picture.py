@@ -94,9 +94,9 @@ def _told(pair: PairShown) -> str:
 
 def _who(letter: str, shown: Shown) -> tuple[str, str]:
     camera = "" if shown.camera is None else f"camera {shown.camera + 1}"
-    mark = "! wrong label?" if shown.suspect else ""
-    left_out = "left out" if shown.left_out else ""
-    more = " · ".join(part for part in (mark, left_out, camera, f"image {count(shown.row)}") if part)
+    mark = "! suspect" if shown.suspect else ""
+    mark += (", out" if mark else "left out") if shown.left_out else ""
+    more = " · ".join(part for part in (mark, camera, f"#{count(shown.row)}") if part)
     return f"{letter} {shown.name}", f"  {more}"
 
 

@@ -36,6 +36,7 @@ def test_private_and_without_pickle(run: Path) -> None:
 
 def test_no_setting_of_the_run_is_lost(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     texts = {"image_root": "/x", "image_size": "8x8", "camera_pattern": "c(.)", "holdout": "0.2", "init": "other"}
+    texts["exclude"] = "/x.csv"
     assert texts.keys() == {f.name for f in dataclasses.fields(RunConfig) if str(f.type) == "str | None"}
     config = dataclasses.replace(tiny_config, steps=2, **texts)
     Rig(config, tiny, tmp_path).run()

@@ -23,7 +23,7 @@ from reid_tui.training.manifest import LARGEST_MANIFEST, checked_config, read_ma
 from tests.training.small import save_small, small_config
 
 _DEFAULTED = tuple(field.name for field in dataclasses.fields(RunConfig) if field.default is not dataclasses.MISSING)
-LATER = ("rank1", "split", "loss", "rewinds", *_DEFAULTED)
+LATER = ("rank1", "split", "loss", "rewinds", "left_out", "left_out_next", *_DEFAULTED)
 """What older manifests do not have."""
 NEWEST, OLDER = "step-00000024", "step-00000016"
 
