@@ -74,13 +74,14 @@ async def test_an_image_and_an_identity_are_answered_from_the_snapshot() -> None
 
 
 async def test_a_picture_is_answered_by_the_trainer() -> None:
+    assert SNAPSHOT.embeddings is not None
     async with dashboard() as rig:
         await with_retrieval(rig)
         await ask(rig, "/x/y.png")
         await rig.until(lambda: "/x/y.png: waits for the trainer" in rig.text)
         assert rig.script.sent == [cmd.EmbedPicture("/x/y.png")]
-        image = np.zeros((1, 8, 8), np.uint8)
-        rig.script.emit(ev.PictureEmbedded(step=44, path="/x/y.png", embedding=(0.3, 4.0), image=image))
+        image, near = np.zeros((1, 8, 8), np.uint8), tuple(SNAPSHOT.embeddings[7].tolist())
+        rig.script.emit(ev.PictureEmbedded(step=44, path="/x/y.png", embedding=near, image=image))
         await rig.until(lambda: "embedded at step 44, the gallery at step 40" in rig.text and "1 SAME" in rig.text)
         await rig.press("right")
         await rig.until(lambda: "query 1 of" in rig.text)

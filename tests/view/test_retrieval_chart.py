@@ -33,7 +33,7 @@ def test_it_keeps_its_size(style: ChartStyle, size: tuple[int, int], what: Retri
 
 @pytest.mark.parametrize("style", [ChartStyle(), ChartStyle("ascii", "none"), ChartStyle("block", "16")])
 def test_right_and_wrong_are_framed_apart_and_told_in_words(style: ChartStyle) -> None:
-    text = "\n".join(stripped(retrieval_chart(shown(), 76, 20, style)))
+    text = "\n".join(stripped(retrieval_chart(shown(), 120, 30, style)))
     assert "1 right" in text
     assert "2 wrong" in text
     assert "SAME" in text
