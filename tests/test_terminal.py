@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -145,3 +146,30 @@ def test_without_a_usable_terminal_the_headless_command_is_named(
         shown = terminal.until(says("code=2"), 30)
         assert "reid-tui train" in shown or "2>" in redirect
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_suspect_is_marked_explained_left_out_and_let_go(command: list[str], tmp_path: Path) -> None:
+    with Tmux(120, 40, tmp_path) as terminal:
+        terminal.run(*command, "--eval-every", "0.1")
+        terminal.until(says("TRAINING"), 120)
+        terminal.press("6")
+        terminal.until(says("SAME, far apart 1/40", "▀"), 60)
+        terminal.press("h", "t")
+        terminal.until(says("train · 2,000 images"), 60)
+        terminal.press("x")
+        terminal.until(says("! suspect"), 60)
+        terminal.press("o")
+        terminal.until(says("! suspect, out"), 60)
+        (file,) = tmp_path.glob("runs/*/suspects.csv")
+        (row,) = csv.DictReader(file.read_text().splitlines())
+        (left_out,) = [line for line in events(tmp_path) if line["event"] == "image_left_out"]
+        assert (row["split"], int(row["row"])) == ("train", left_out["row"])
+        assert [line["event"] for line in events(tmp_path)].count("pair_explained") == 1
+        terminal.press("x", "x")
+        terminal.until(lambda screen: "! suspect" not in screen, 60)
+        assert len(file.read_text().splitlines()) == 1
+        terminal.press("q")
+        terminal.until(says("save and quit"), 30)
+        terminal.press("Enter")
+        terminal.until(says("verification", "$ "), 30)

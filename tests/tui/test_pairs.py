@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from reid_tui.config import RunOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset, ImageSet
+from reid_tui.engine import run_training
 from reid_tui.errors import DataError
+from reid_tui.runs.directory import RunDirectory
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
+from reid_tui.training.channels import CommandBox
+from reid_tui.tui.attached import AttachedSession
+from reid_tui.tui.dashboard import ReidTuiApp
 from reid_tui.tui.keys import KEYS
 from reid_tui.tui.terminal.look import Look
 from reid_tui.view import worst_pairs
@@ -191,6 +198,32 @@ async def test_data_that_is_not_there_is_a_line_and_names(monkeypatch: pytest.Mo
         await rig.press("6")
         await rig.until(lambda: "no pictures: no such folder; mount it" in shown(rig))
         assert "A T-shirt/top B T-shirt/top" in shown(rig)
+
+
+async def test_attached_it_opens_the_pictures_by_itself(
+    tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda *_, **__: tiny)
+    inbox = CommandBox()
+    inbox.put(cmd.ShowTraining(), "attach 42")
+    options = RunOptions(device="cpu", runs_dir=str(tmp_path), batch_size=16, epochs=1)
+    assert isinstance(run_training(options, lambda event: None, inbox, steerable=True), ev.Finished)
+    (run,) = tmp_path.iterdir()
+    session = AttachedSession(RunDirectory(run))
+    app = ReidTuiApp(session, LOOK, fps=50)
+    async with app.run_test(size=(120, 40)) as pilot:
+        rig = Rig(app, None, pilot)  # type: ignore[arg-type]
+        await rig.until(lambda: app.state.gallery is not None and app.state.train_gallery is not None, 20)
+        await rig.press("6")
+        await rig.until(lambda: "SAME, far apart 1/" in shown(rig) and "▀" in shown(rig))
+        assert "A pattern " in shown(rig)
+        before = list(rig.panel("pairs").canvas._lines)
+        await rig.press("t")
+        await rig.until(lambda: "train · 120 images · step 0" in str(rig.panel("pairs").border_subtitle))
+        await rig.until(lambda: "▀" in shown(rig) and rig.panel("pairs").canvas._lines != before)
+        assert app.state.gallery is not None
+        assert app.state.gallery.images is None
+    session.join(5)
 
 
 async def test_hidden_it_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,6 @@ def pooled(listing: Listing, read: Pixels, size: str) -> Pool:
         roles=np.array([p.role for p in pictures], np.int8),
         paths=[p.path for p in pictures],
         image_size=size,
-        root=str(listing.root),
+        root=None if any(picture.box for picture in pictures) else str(listing.root),
         findings=(*listing.findings, *read.findings),
     )
