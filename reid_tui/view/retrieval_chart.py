@@ -109,7 +109,7 @@ def _draw_tiles(grid: Grid, shown: Retrieval, columns: int, rows: int) -> None:
         x, y = number % across * (wide + 1), _HEAD + number // across * tall
         look = Look(grid.style.ink(answer.role if number else "accent"), bold=answer.right is not False)
         line, side = ("═", "║") if answer.right or not number else ("─", "│")
-        title = "query" if not number else f"{number} {answer.word or answer.verdict}"
+        title = "query" if not number else f"{number} {answer.word}".strip()
         grid.text(x, y, _edge(line, title, wide), look)
         for row in range(y + 1, y + 1 + rows):
             grid.put(x, row, side, look)
@@ -119,7 +119,7 @@ def _draw_tiles(grid: Grid, shown: Retrieval, columns: int, rows: int) -> None:
         if image is not None:
             put_picture(grid, x + 1 + (wide - 2 - columns) // 2, y + 1, image, columns, rows)
         apart = plain(answer.distance) if number else answer.where
-        words = (answer.name, f"{apart} {answer.where}" if number else apart, answer.verdict if answer.word else "")
+        words = (answer.name, f"{apart} {answer.where}" if number else apart, answer.verdict)
         for row, word in enumerate(words, y + rows + 2):
             grid.text(x, row, fit(word, wide), grid.inked("foreground" if row < y + rows + 4 else answer.role))
 

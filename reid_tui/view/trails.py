@@ -56,8 +56,13 @@ class Trails:
         firsts = (*self.firsts, trace) if len(points) > most else self.firsts
         if len(points) > POINTS:  # copies, which keep nothing else alive
             trace = Trace(snapshot.step, points[:POINTS].copy(), identities[:POINTS].copy(), None)
-        traces = (*self.traces, trace)
-        return Trails((*traces[:-1:2], traces[-1]) if len(traces) > MOST else traces, firsts)
+        return Trails(_thinned((*self.traces, trace)), firsts)
+
+    def behind(self, earlier: Trails) -> Trails:
+        """With what came before them in front."""
+        most = len(earlier.firsts[-1].points) if earlier.firsts else 0
+        firsts = (first for first in self.firsts if len(first.points) > most)
+        return Trails(_thinned((*earlier.traces, *self.traces)), (*earlier.firsts, *firsts))
 
     def until(self, step: int) -> Trails:
         """Without what came after a step."""
@@ -109,3 +114,9 @@ class Trails:
             finite = [mean for mean in means if np.isfinite(mean).all()]
             if finite:
                 yield kind, np.array(finite)
+
+
+def _thinned(traces: tuple[Trace, ...]) -> tuple[Trace, ...]:
+    while len(traces) > MOST:
+        traces = (*traces[:-1:2], traces[-1])
+    return traces

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.events import MouseDown, MouseMove
 
 from reid_tui.training import events as ev
 from reid_tui.tui.terminal.look import Look
-from tests.tui.rig import CONFIG, Rig, dashboard
+from tests.tui.rig import CONFIG, Rig, Script, dashboard
 from tests.view.samples import whole_snapshot
 
 
@@ -113,3 +114,24 @@ async def test_without_the_data_the_names_stand_alone(tmp_path: Path) -> None:
         await with_cursor(rig)
         await rig.press("z")
         await rig.until(lambda: f"{tmp_path}"[:10] in rig.text and "nearest here:" in rig.text)
+
+
+async def test_trails_begin_with_what_lies_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "embeddings").mkdir()
+    early, late = whole_snapshot(10), whole_snapshot(900)
+    np.savez(tmp_path / "embeddings" / "step-00000010.npz", points=early.points, identities=early.identities)
+    async with dashboard(Script(remote=True), started=False) as rig:
+        rig.script.run_started(step=900, run=str(tmp_path))
+        rig.script.emit(late)
+        await rig.press("t")
+        await rig.until(lambda: "trails since step 10 " in rig.text)
+        await with_cursor(rig)
+        await rig.until(lambda: "since step 10" in rig.panel("map").canvas.text)
+
+
+async def test_trails_tell_where_they_begin_when_nothing_is_left_on_disk(tmp_path: Path) -> None:
+    async with dashboard(Script(remote=True), started=False) as rig:
+        rig.script.run_started(step=900, run=str(tmp_path / "gone"))
+        rig.script.emit(whole_snapshot(900))
+        await rig.press("t")
+        await rig.until(lambda: rig.main._aside.results and "trails since step 900 " in rig.text)

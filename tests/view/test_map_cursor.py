@@ -127,6 +127,16 @@ def test_trails_stay_bounded_and_keep_their_beginning_and_their_end() -> None:
     assert all(trace.points.base is not points for trace in known.traces)
 
 
+def test_what_came_before_goes_in_front() -> None:
+    late = Trails().after(snapshot(50, POINTS_N2[:300].astype(np.float32)))
+    early = trails(1, 2)
+    whole = late.behind(early)
+    assert [trace.step for trace in whole.traces] == [1, 2, 50]
+    assert [first.step for first in whole.firsts] == [1]
+    assert late.behind(Trails()).traces == late.traces
+    assert [first.step for first in early.behind(late).firsts] == [50, 1]
+
+
 def test_centroids_are_the_means() -> None:
     known = trails(1, 2, 3)
     ways = dict(known.centroids())

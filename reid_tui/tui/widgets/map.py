@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from reid_tui.errors import DataError
+from reid_tui.runs.snapshots import earlier_maps
 from reid_tui.tui.bindings import bindings
 from reid_tui.tui.widgets.legend import Legend
 from reid_tui.tui.widgets.panel import Panel
 from reid_tui.view.map_chart import map_chart
 from reid_tui.view.map_cursor import Seen, draw_box, draw_cursor, find, fits, neighbours_in, one_line
 from reid_tui.view.text import count
+from reid_tui.view.trails import MOST, Trails
 
 if TYPE_CHECKING:
     from textual import events
@@ -54,6 +57,8 @@ class MapPanel(Panel):
         self.cursor: Cell | None = None
         self.trails = False
         self._found: Found | None = None
+        self._ways = Trails()
+        """Those on disk before those that this screen has seen."""
 
     def compose(self) -> ComposeResult:
         """Plot and legend."""
@@ -62,7 +67,7 @@ class MapPanel(Panel):
 
     def urgent(self, frame: Frame) -> tuple[Any, ...]:
         """The highlight, the cursor and what is known of the image there, and whether there are trails."""
-        looked_up = self.cursor and self._aside.results
+        looked_up = (self.cursor or self.trails) and self._aside.results
         return (frame.controls.highlight, frame.state.identity_names, self.cursor, self.trails, looked_up)
 
     def routine(self, frame: Frame) -> tuple[Any, ...]:
@@ -80,6 +85,8 @@ class MapPanel(Panel):
             self.legend.update(frame)
         snapshot = state.embeddings
         self._found = None
+        if self.trails or self.cursor is not None:
+            self._ways = self._with_earlier(state)
         self.canvas.show(
             map_chart(
                 snapshot.points if snapshot else None,
@@ -89,7 +96,7 @@ class MapPanel(Panel):
                 frame.style,
                 highlight=highlight,
                 margin=_scale(frame),
-                trails=state.trails if self.trails else None,
+                trails=self._ways if self.trails else None,
                 overlay=partial(self._draw_cursor, frame.state) if self.cursor is not None else None,
             )
         )
@@ -102,7 +109,7 @@ class MapPanel(Panel):
         if self._found is not None and not fits(*self.canvas.size):
             return one_line(self._found, names)
         if self.trails:
-            return f"trails since step {count(frame.state.trails.since)} · step {count(snapshot.step)}"
+            return f"trails since step {count(self._ways.since)} · step {count(snapshot.step)}"
         highlight = frame.controls.highlight
         one = f"{names[highlight]} · " if highlight is not None and highlight < len(names) else ""
         return f"{one}{count(len(snapshot.points))} images · step {count(snapshot.step)}"
@@ -139,11 +146,19 @@ class MapPanel(Panel):
         assert snapshot is not None
         assert snapshot.points is not None
         assert cell is not None
-        rows = state.trails.rows_of(len(snapshot.points), snapshot.rows)
-        found = self._found = find(placed, cell, grid.style.glyphs, state.trails, rows, snapshot.step)
+        rows = self._ways.rows_of(len(snapshot.points), snapshot.rows)
+        found = self._found = find(placed, cell, grid.style.glyphs, self._ways, rows, snapshot.step)
         draw_cursor(grid, cell, found)
         if fits(grid.width, grid.height):
             draw_box(grid, cell, found, state.identity_names, self._seen(state, rows, found))
+
+    def _with_earlier(self, state: RunState) -> Trails:
+        known, started = state.trails, state.started
+        if started is None or state.embeddings is None or not known.since:
+            return known
+        work = partial(_earlier, Path(started.run), state.embeddings.split, known.since)
+        earlier = self._aside.ask("trails", (started.run, known.since), work)
+        return known if earlier is None else known.behind(earlier)
 
     def _seen(self, state: RunState, rows: IntArray | None, found: Found) -> Seen | None:
         if state.gallery is None or state.started is None or rows is None or found.row is None:
@@ -151,6 +166,14 @@ class MapPanel(Panel):
         shown = (found.row, *(int(rows[near.place]) for near in found.neighbours))
         work = partial(_look_up, self._pictures, state.gallery, state.started, shown)
         return self._aside.ask(self.key, (state.gallery, shown), work)
+
+
+def _earlier(run: Path, split: str, before: int) -> Trails:
+    """In the thread aside."""
+    found = Trails()
+    for snapshot in earlier_maps(run, split, before, MOST):
+        found = found.after(snapshot)
+    return found
 
 
 def _look_up(pictures: Pictures, gallery: EmbeddingsReady, started: RunStarted, shown: tuple[int, ...]) -> Seen:
