@@ -38,7 +38,7 @@ def test_the_map_a_query_and_the_overlaps_of_a_real_training(tmp_path: Path) -> 
             terminal.until(lambda screen: "enter looks" in screen, 10)
             terminal.press("q.png", "Enter")
             terminal.until(lambda screen: "q.png . embedded at step" in screen, 60)
-            terminal.press("z", "BTab", "BTab", "BTab", "BTab", "Right")
+            terminal.press("z", "0", "Tab", "Tab", "Right")
             terminal.until(lambda screen: "nearest here:" in screen and "image " in screen, 30)
             terminal.press("d")
             terminal.until(lambda screen: "comes back" in screen, 30)
