@@ -25,7 +25,7 @@ MOST_IN_TABLE: Final = 20
 WORST: Final = 10
 _MOST_VALUES: Final = 2**20
 """Of the embeddings that are compared, so that memory and time stay bounded."""
-_ROWS: Final = 128
+_ROWS: Final = 64
 """Images whose distances to all others are held at once."""
 
 

@@ -50,16 +50,14 @@ def first_ranks(embeddings_ND: FloatArray, labels: Labels) -> FirstRanks:
     """
     queries = labels.queries[labels.matches() > 0][:MOST_QUERIES]
     gallery = labels.gallery
-    mean_D = embeddings_ND[gallery].mean(axis=0) if len(gallery) else np.zeros(embeddings_ND.shape[1], np.float32)
-    gallery_GD = embeddings_ND[gallery] - mean_D
-    squares_G = np.square(gallery_GD).sum(axis=1)
+    gallery_GD = embeddings_ND if len(gallery) == len(embeddings_ND) else embeddings_ND[gallery]
+    squares_G = np.einsum("gd,gd->g", gallery_GD, gallery_GD)
     ranks = np.zeros(len(queries), np.int64)
     blur = 4 * np.finfo(np.float32).eps * squares_G.max(initial=0)  # what rounding sets apart counts as one distance
     rows = max(1, _CELLS // max(len(gallery), 1))
     for begin in range(0, len(queries), rows):
         part = queries[begin : begin + rows]
-        asked_CD = embeddings_ND[part] - mean_D
-        away_CG = squares_G - 2 * (asked_CD @ gallery_GD.T)  # the query's own square changes no order
+        away_CG = squares_G - 2 * (embeddings_ND[part] @ gallery_GD.T)  # the query's own square changes no order
         same_CG = labels.identities_N[part, None] == labels.identities_N[gallery]
         right_CG = same_CG & ~_left_out(labels, part, gallery, same_CG)
         nearest_C = np.where(right_CG, away_CG, np.inf).min(axis=1)
@@ -79,7 +77,8 @@ def ranked(embeddings_ND: FloatArray, labels: Labels, query: int | FloatArray, c
     """
     gallery = labels.gallery
     embedding_D = embeddings_ND[query] if isinstance(query, int) else query
-    distance_G = np.sqrt(np.square(embeddings_ND[gallery] - embedding_D).sum(axis=1))
+    apart_ND = embeddings_ND - embedding_D
+    distance_G = np.sqrt(np.einsum("nd,nd->n", apart_ND, apart_ND))[gallery]
     if isinstance(query, int):
         same_G = labels.identities_N[gallery] == labels.identities_N[query]
         kept = ~_left_out(labels, np.array([query]), gallery, same_G[None])[0]

@@ -115,7 +115,8 @@ def neighbours_in(gallery: EmbeddingsReady, row: int) -> tuple[Neighbour, ...]:
 
 
 def _nearest(points: np.ndarray, at: int) -> list[tuple[int, float]]:
-    distance = np.sqrt(np.square(points - points[at]).sum(axis=1, dtype=np.float64))
+    apart = points - points[at]
+    distance = np.sqrt(np.einsum("nd,nd->n", apart, apart, dtype=np.float64))
     distance[at] = np.inf
     order = np.argsort(distance, kind="stable")[: min(NEIGHBOURS, len(points) - 1)]
     return [(int(i), float(distance[i])) for i in order]
