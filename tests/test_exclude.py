@@ -31,19 +31,25 @@ def test_a_run_goes_without_what_a_table_names(tmp_path: Path, capsys: pytest.Ca
     assert f"2 images left out by {table}" in told.out + told.err
     assert "1 row matches no image of tiny" in told.out + told.err
     content = json.loads((locate_run("run", tmp_path) / "config.json").read_text())
-    assert content["config"]["exclude"] == content["asked"]["exclude"] == str(table)
+    assert content["config"]["exclude"] == str(locate_run("run", tmp_path) / "excluded.csv")
+    assert content["asked"]["exclude"] == str(table)
     assert content["dataset"]["train_images"] == 118
-    moved = table.rename(tmp_path / "moved.csv")
-    assert train(tmp_path, "--resume", "run", "--epochs", "2") == 2
-    assert f"--exclude {table} cannot be read: No such file" in capsys.readouterr().err.splitlines()[-1]
-    assert train(tmp_path, "--resume", "run", "--epochs", "2", "--exclude", str(moved)) == 0
-    assert json.loads((locate_run("run", tmp_path) / "config.json").read_text())["config"]["exclude"] == str(moved)
+    table.unlink()
+    run = locate_run("run", tmp_path)
+    run = run.rename(run.with_name(f"{run.name}-moved"))
+    assert train(tmp_path, "--resume", run.name, "--epochs", "2") == 0
+    assert json.loads((run / "config.json").read_text())["config"]["exclude"] == str(run / "excluded.csv")
     capsys.readouterr()
-    assert train(tmp_path, "--replay", "run") == 0
+    assert train(tmp_path, "--replay", run.name, "--name", "again") == 0
     assert "weights equal" in capsys.readouterr().err
-    moved.write_text("path,split,row\n,train,3\n")
-    assert train(tmp_path, "--replay", "run") == 2
+    again = locate_run("again", tmp_path)
+    assert json.loads((again / "config.json").read_text())["config"]["exclude"] == str(again / "excluded.csv")
+    (run / "excluded.csv").write_text("path,split,row\n,train,3\n")
+    assert train(tmp_path, "--replay", run.name) == 2
     assert "the data of tiny changed since the run" in capsys.readouterr().err.splitlines()[-1]
+    (run / "excluded.csv").unlink()
+    assert train(tmp_path, "--replay", run.name) == 2
+    assert "excluded.csv cannot be read: No such file" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_table_that_cannot_be_read_begins_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ def test_a_suspect_is_marked_explained_left_out_and_let_go(command: list[str], t
         terminal.press("6")
         terminal.until(says("SAME, far apart 1/40", "▀"), 60)
         terminal.press("h", "t")
-        terminal.until(says("train · 2,000 images"), 60)
+        terminal.until(says("train · 2,000 images", "SAME, far apart 1/40", "marked ones out"), 60)
         terminal.press("x")
         terminal.until(says("! suspect"), 60)
         terminal.press("o")
@@ -166,9 +166,13 @@ def test_a_suspect_is_marked_explained_left_out_and_let_go(command: list[str], t
         (left_out,) = [line for line in events(tmp_path) if line["event"] == "image_left_out"]
         assert (row["split"], int(row["row"])) == ("train", left_out["row"])
         assert [line["event"] for line in events(tmp_path)].count("pair_explained") == 1
-        terminal.press("x", "x")
+        terminal.press("x")
+        terminal.until(lambda screen: says("! suspect", "left out")(screen) and "! suspect, out" not in screen, 60)
+        terminal.press("x")
         terminal.until(lambda screen: "! suspect" not in screen, 60)
         assert len(file.read_text().splitlines()) == 1
+        terminal.press("o")
+        terminal.until(lambda screen: "  left out" not in screen, 60)
         terminal.press("q")
         terminal.until(says("save and quit"), 30)
         terminal.press("Enter")

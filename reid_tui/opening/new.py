@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from reid_tui.config import LOSSES, WITHOUT_SAME, RunConfig, RunOptions, resolve, tested_feature
 from reid_tui.errors import UsageError
 from reid_tui.opening.beside import data_and_device
+from reid_tui.opening.excluded import copied
 from reid_tui.opening.opening import Opening
 from reid_tui.runs.directory import RunDirectory, create_run, discard_empty, locate_run
 from reid_tui.runs.lock import RunLock
@@ -48,7 +49,7 @@ def new(options: RunOptions, loading: Loading) -> Opening:
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or dataset.name, loading.resources)
     return Opening(
-        config=config,
+        config=copied(config, run),
         dataset=dataset,
         device=device,
         run=run,

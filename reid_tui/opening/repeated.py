@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reid_tui.opening.beside import uncollected
+from reid_tui.opening.excluded import copied, with_copy
 from reid_tui.opening.new import made, on_device
 from reid_tui.opening.opening import Opening
 from reid_tui.opening.same import check_same_data, check_same_run, same_data
@@ -39,13 +41,14 @@ def repeated(options: RunOptions, again: Replay, loading: Loading) -> Opening:
     check_same_run(options, again.manifest.config, "to replay")
     loading.resources.callback(torch.set_num_threads, again.use_recorded_threads())
     with loading.timed("data"):
-        dataset = catalog.load(same_data(options, again.manifest.config), loading.report)
+        opened = same_data(with_copy(options, RunDirectory(again.path)), again.manifest.config)
+        dataset = catalog.load(opened, loading.report)
     check_same_data(again.manifest, dataset)
     config = again.config(steps_per_epoch(len(dataset.train), again.manifest.config.batch_size))
     loading.stop_if_told()
     run, lock = made(Path(options.runs_dir), options.name or again.name, loading.resources)
     return Opening(
-        config=on_device(config, device),
+        config=copied(on_device(replace(config, exclude=opened.exclude), device), run),
         dataset=dataset,
         device=device,
         run=run,

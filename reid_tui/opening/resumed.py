@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reid_tui.errors import RunError, advice
 from reid_tui.files import read_regular
 from reid_tui.opening.beside import uncollected
+from reid_tui.opening.excluded import with_copy
 from reid_tui.opening.loading import NothingLeft
 from reid_tui.opening.new import on_device
 from reid_tui.opening.opening import Opening
@@ -65,14 +66,15 @@ def resumed(options: RunOptions, loading: Loading) -> Opening:
     if options.name is not None:
         raise RunError("--name is for a new run; a resumed one keeps its name")
     with loading.timed("data"):
-        dataset = catalog.load(same_data(options, manifest.config), loading.report)
+        opened = same_data(with_copy(options, run), manifest.config)
+        dataset = catalog.load(opened, loading.report)
     check_same_data(manifest, dataset)
     config = on_device(_continued(options, run, manifest, len(dataset.train)), device)
     config = dataclasses.replace(
         config,
         data=dataset.spec or config.data,
         image_root=options.image_root or config.image_root,
-        exclude=options.exclude or config.exclude,
+        exclude=opened.exclude,
     )
     loading.stop_if_told()
     if loading.past is not None:

@@ -150,9 +150,16 @@ async def test_training_images_are_asked_for_and_left_out() -> None:
         await rig.until(lambda: rig.app.state.suspects == {("train", 4)})
         await rig.press("o")
         await rig.until(lambda: rig.app.state.left_out == {4} and "! suspect, out" in shown(rig))
+        await rig.press("x", "w")
+        await rig.until(lambda: rig.app.state.suspects == {("train", 14)} and "A identity 0" in shown(rig))
+        await rig.press("x")
+        await rig.until(lambda: rig.app.state.suspects == set())
         await rig.press("o")
         await rig.until(lambda: rig.app.state.left_out == set())
-        assert rig.script.sent[-2:] == [cmd.LeaveOut(4), cmd.LeaveOut(4, out=False)]
+        assert [sent for sent in rig.script.sent if isinstance(sent, cmd.LeaveOut)] == [
+            cmd.LeaveOut(4),
+            cmd.LeaveOut(4, out=False),
+        ]
         await rig.press("t")
         await rig.until(lambda: "T-shirt/top" in shown(rig))
         assert cmd.ShowTraining() not in rig.script.sent[1:]

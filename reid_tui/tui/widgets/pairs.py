@@ -98,13 +98,15 @@ class PairsPanel(Panel):
             return [Explain(pair.train, pair.first, pair.second)]
         gallery = self._gallery(state)
         split = gallery.split if gallery else ""
-        marked = [row for row in (pair.first, pair.second) if (split, row) in state.suspects]
+        rows = (pair.first, pair.second)
+        marked = [row for row in rows if (split, row) in state.suspects]
         if what == "leave_out":
-            return [LeaveOut(row, row not in state.left_out) for row in marked if pair.train]
+            meant = [row for row in rows if pair.train and (row in marked or row in state.left_out)]
+            return [LeaveOut(row, row not in state.left_out) for row in meant]
         wanted = {(): [pair.first], (pair.first,): [pair.second]}.get(tuple(marked), [])
         return [
             MarkSuspect(pair.train, row, pair.distance, row in wanted)
-            for row in (pair.first, pair.second)
+            for row in rows
             if (row in wanted) != (row in marked)
         ]
 
@@ -114,7 +116,9 @@ class PairsPanel(Panel):
         size = self.canvas.size
         gallery = self._gallery(frame.state)
         if gallery is None or gallery.embeddings is None or gallery.identities is None or gallery.rows is None:
-            why = "the trainer is asked for training images" if self._train else "no evaluation yet"
+            over = frame.deaf or frame.state.ended is not None
+            asked = f"{'nobody' if over else 'the trainer is'} asked for training images"
+            why = asked if self._train else "no evaluation yet"
             self.canvas.show(placeholder(why, *size, frame.style))
             return
         margin = frame.state.scored_margin
