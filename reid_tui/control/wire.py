@@ -18,6 +18,7 @@ REASONS: Final = ("asked",)
 """Why another process may stop a run; the names of signals are for the process that got one."""
 
 
+LONGEST_PATH: Final = 1000
 _LARGEST: Final = 10**15
 
 
@@ -54,7 +55,7 @@ def command_from_json(value: object) -> Command:
     for field in dataclasses.fields(kind):
         if field.name not in given and field.default is dataclasses.MISSING:
             raise UsageError(f"{name} needs the field {field.name!r}")
-    return kind(**{key: _field(f"{name}'s {key}", types[key], item) for key, item in given.items()})
+    return kind(**{key: _field(name, key, types[key], item) for key, item in given.items()})
 
 
 def command_to_line(command: Command) -> bytes:
@@ -65,7 +66,7 @@ def command_to_line(command: Command) -> bytes:
     """
     value = command_to_json(command)
     command_from_json(value)
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def command_from_line(line: bytes) -> Command:
@@ -96,7 +97,8 @@ def _no_constant(name: str) -> NoReturn:
     raise UsageError(f"a command's numbers are finite, not {name}")
 
 
-def _field(label: str, kind: type, value: object) -> Any:  # noqa: ANN401  a value of type `kind`
+def _field(name: str, key: str, kind: type, value: object) -> Any:  # noqa: ANN401  a value of type `kind`
+    label = f"{name}'s {key}"
     if kind is float:
         return _number(label, value)
     if kind is bool:
@@ -106,9 +108,25 @@ def _field(label: str, kind: type, value: object) -> Any:  # noqa: ANN401  a val
     if kind is int:
         return _whole(label, value)
     assert kind is str, f"no rule for {label}: {kind}"
+    if key == "path":
+        return _path(label, value)
     if value not in REASONS:
         raise UsageError(f"{label} must be {' or '.join(map(repr, REASONS))}, not {_shown(value)}")
     return value
+
+
+def _path(label: str, value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_PATH or "\0" in value or not _is_utf8(value):
+        raise UsageError(f"{label} must be a path of 1 to {LONGEST_PATH} characters, not {_shown(value)}")
+    return value
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _number(label: str, value: object) -> float:

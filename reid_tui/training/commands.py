@@ -104,6 +104,14 @@ class Explain:
     """Places in the split."""
 
 
-Question = MarkSuspect | LeaveOut | ShowTraining | Explain
+@dataclass(frozen=True, slots=True)
+class EmbedPicture:
+    """Tell the embedding of a picture's file."""
+
+    path: str
+    """Where it lies on the machine that trains."""
+
+
+Question = MarkSuspect | LeaveOut | ShowTraining | Explain | EmbedPicture
 """Of single images; see `questions`."""
 Command = Pause | Resume | Step | Save | Evaluate | GoBack | SetMargin | ShiftMargin | SetLearningRate | Stop | Question

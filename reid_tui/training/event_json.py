@@ -14,7 +14,20 @@ from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase,
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
 _LEFT_OUT: Final = frozenset(
-    {"origin", "note", "done", "total", "tar_at_far", "intervals", "fitted", "full", "left_out", "ramp", "hub"}
+    {
+        "origin",
+        "note",
+        "done",
+        "total",
+        "tar_at_far",
+        "intervals",
+        "fitted",
+        "full",
+        "left_out",
+        "ramp",
+        "hub",
+        "problem",
+    }
 )
 """Said only where there is something to say."""
 _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})

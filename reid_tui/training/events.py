@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from reid_tui.config import RunConfig
-    from reid_tui.data.dataset import ImageSet
+    from reid_tui.data.dataset import ImageSet, UInt8Array
     from reid_tui.evaluation.hub import Hub
     from reid_tui.evaluation.operating import Fitted
 
@@ -302,6 +302,20 @@ class PairExplained(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureEmbedded(Event):
+    """A picture's file was looked at, or could not be."""
+
+    path: str
+    """As it was asked for."""
+    embedding: tuple[float, ...]
+    """Empty where there is none."""
+    problem: str = ""
+    """Why not."""
+    image: UInt8Array | None = field(default=None, repr=False, compare=False)
+    """(C, H, W) as the network took it; only in the process that trains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointSaved(Event):
     """`path` of the safetensors file, relative to the run directory; its manifest is on disk too."""
 
@@ -441,6 +455,7 @@ AnyEvent = (
     | SuspectMarked
     | ImageLeftOut
     | PairExplained
+    | PictureEmbedded
     | CheckpointSaved
     | Rewound
     | CommandRefused

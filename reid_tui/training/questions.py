@@ -5,21 +5,24 @@ No answer changes a weight, a statistic or a generator; what is left out changes
 
 from __future__ import annotations
 
+import math
+import os
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
+from reid_tui.data.folders.picture import decoded, of_channels
 from reid_tui.data.sample import balanced_sample
 from reid_tui.errors import DataError, UsageError, advice
-from reid_tui.evaluation.embed import evaluating
+from reid_tui.evaluation.embed import embed, evaluating
 from reid_tui.learning.networks import to_input
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.left_out import MOST
 from reid_tui.training.pictures import snapshot_of
-from reid_tui.training.scoring import EVALUATION_SEED
+from reid_tui.training.scoring import EVALUATION_SEED, read_only
 from reid_tui.training.splits import TRAIN
 from reid_tui.training.suspects import Suspects
 
@@ -73,6 +76,8 @@ class Questions:
                     self._show_training(step)
                 case cmd.Explain():
                     self._explain(command, step)
+                case cmd.EmbedPicture():
+                    self._embed(command.path, step)
                 case _:
                     assert_never(command)
         except UsageError as error:
@@ -149,6 +154,21 @@ class Questions:
                 second_parts=second,
             )
         )
+
+    def _embed(self, path: str, step: int) -> None:
+        channels, height, width = self._dataset.test.shape
+        try:
+            pixels = of_channels(decoded(os.path.expanduser(path), (height, width)), channels)  # noqa: PTH111
+        except DataError as error:
+            self._emit(ev.PictureEmbedded(step=step, path=path, embedding=(), problem=str(error)))
+            return
+        images = torch.from_numpy(pixels[None].copy()).to(self._learner.device)
+        embedding = tuple(embed(self._learner.scored, images, prepare=to_input)[0].tolist())
+        if all(map(math.isfinite, embedding)):
+            told = ev.PictureEmbedded(step=step, path=path, embedding=embedding, image=read_only(pixels))
+        else:
+            told = ev.PictureEmbedded(step=step, path=path, embedding=(), problem="its embedding is not finite")
+        self._emit(told)
 
 
 def deciding_parts(network: nn.Module, images_NCHW: Tensor) -> tuple[float, Tensor]:

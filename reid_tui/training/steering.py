@@ -198,7 +198,7 @@ class Steering:
                 self._set_margin(command, trainer.step, round(self._learner.margin + by, 6))
             case cmd.SetLearningRate(value):
                 self._set_lr(command, trainer.step, value)
-            case cmd.MarkSuspect() | cmd.LeaveOut() | cmd.ShowTraining() | cmd.Explain():
+            case cmd.MarkSuspect() | cmd.LeaveOut() | cmd.ShowTraining() | cmd.Explain() | cmd.EmbedPicture():
                 trainer.answer(command)
             case cmd.Stop():
                 raise StopTraining(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,7 +47,7 @@ class Aside:
         if who not in self._asked or self._asked[who] != key:
             self._asked[who] = key
             if self._loop is None:
-                self._loop = asyncio.get_running_loop()
+                self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
                 threading.Thread(target=self._work, name="reid-tui-aside", daemon=True).start()
             with self._news:
                 self._waiting[who] = key, work
@@ -67,7 +68,7 @@ class Aside:
             except Exception as error:
                 future.set_exception(error)
             with contextlib.suppress(RuntimeError):  # the screen is closed
-                self._loop.call_soon_threadsafe(self._take, who, key, future)
+                self._loop.call_soon_threadsafe(self._take, who, key, future, context=self._context)
             del key, work, future
 
     def _take(self, who: str, key: Hashable, future: Future[Any]) -> None:

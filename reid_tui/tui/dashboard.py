@@ -33,6 +33,7 @@ from reid_tui.tui.screens.go_back import GoBackScreen
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.main import MainScreen
 from reid_tui.tui.screens.number import NumberScreen
+from reid_tui.tui.screens.query import QueryScreen
 from reid_tui.tui.session import HERE
 from reid_tui.tui.terminal.backlog import Backlog
 from reid_tui.tui.terminal.signals import Signals
@@ -265,6 +266,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         for command in self._main.asked_of_pair(what):
             self._send(command)
 
+    def action_ask_query(self) -> None:
+        """What is to be found for panel 7."""
+        self.push_screen(QueryScreen(), self._typed_query)
+
     def action_help(self) -> None:
         """Every key."""
         self.push_screen(HelpScreen())
@@ -356,6 +361,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def _post(self, command: Command, origin: str = HERE) -> None:
         self.session.send(command, origin)
         self._ticker.hurry()
+
+    def _typed_query(self, text: str | None) -> None:
+        if text is not None and (command := self._main.asked_for(text)) is not None:
+            self._send(command)
 
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:

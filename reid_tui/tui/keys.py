@@ -43,14 +43,51 @@ class Key:
     """One of `layout.PANELS`."""
     panel_keys: tuple[str, ...] = ()
     """Further ones, while that panel has the focus."""
+    together: tuple[str, str] | None = None
+    """Label and description of the one line that the help spends on all keys that have the same."""
 
     def keys_in(self, panel: str) -> tuple[str, ...]:
         """Those that belong to a panel, or with no name to the app."""
         return self.keys if not panel else self.panel_keys if self.panel == panel else ()
 
 
-def _log(keys: tuple[str, ...], label: str, action: str, title: str, description: str) -> Key:
-    return Key((), label, action, title, description, "log", panel="log", panel_keys=keys)
+_LINES: Final = ("up, down", "log: a line back or on")
+_PAGES: Final = ("page keys", "log: a page back or on")
+_ENDS: Final = ("home, end", "log: to its start or end")
+
+
+def _log(
+    keys: tuple[str, ...], label: str, action: str, title: str, description: str, together: tuple[str, str]
+) -> Key:
+    return Key((), label, action, title, description, "log", panel="log", panel_keys=keys, together=together)
+
+
+def _cursor(name: str, columns: int, rows: int) -> Key:
+    return Key(
+        (),
+        name,
+        f"screen.map_cursor({columns}, {rows})",
+        f"Map: {name}",
+        f"map: cursor {name}",
+        "plots",
+        panel="map",
+        panel_keys=(name,),
+        together=("arrows", "map: move the cursor"),
+    )
+
+
+def _turn(panel: str, what: str, action: str) -> tuple[Key, Key]:
+    """The arrows of a panel that shows one thing after the other."""
+    together = ("arrows", f"{panel}: another {what}")
+    back, on = (
+        Key((), label, f"screen.{action}({by})", f"{panel.capitalize()}: {word}", f"{panel}: {word} {what}", "panels",
+            panel=panel, panel_keys=keys, together=together)
+        for label, by, word, keys in (
+            ("left, up", -1, "previous", ("left", "up")),
+            ("right, down", 1, "next", ("right", "down")),
+        )
+    )  # fmt: skip
+    return back, on
 
 
 def _pairs(
@@ -107,7 +144,15 @@ KEYS: Final = (
         "back",
     ),
     *(
-        Key((digit,), digit, f"screen.panel({name!r})", name.capitalize(), f"show or hide the {name}", "panels")
+        Key(
+            (digit,),
+            digit,
+            f"screen.panel({name!r})",
+            name.capitalize(),
+            f"show or hide the {name}",
+            "panels",
+            together=(f"1 to {len(PANELS)}", "show or hide a panel"),
+        )
         for digit, name in zip("123456789", PANELS, strict=False)
     ),
     Key(("0",), "0", "screen.reset_panels", "Reset panels", "panels as at the start", "panels"),
@@ -115,34 +160,34 @@ KEYS: Final = (
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
     Key(("escape",), "esc", "screen.back", "Back", "leave zoom or highlight", "panels"),
+    *_turn("retrieval", "query", "next_query"),
     Key(
-        ("]",),
-        "], right",
-        "screen.highlight(1)",
-        "Next class",
-        "next class (right: in map)",
-        "plots",
-        panel="map",
-        panel_keys=("right",),
+        (),
+        "/",
+        "app.ask_query",
+        "Retrieval: ask",
+        "retrieval: type a query",
+        "panels",
+        ("EmbedPicture",),
+        panel="retrieval",
+        panel_keys=("/",),
     ),
-    Key(
-        ("[",),
-        "[, left",
-        "screen.highlight(-1)",
-        "Previous class",
-        "class before (left: in map)",
-        "plots",
-        panel="map",
-        panel_keys=("left",),
-    ),
+    *_turn("classes", "pair", "next_overlap"),
+    Key(("]",), "]", "screen.highlight(1)", "Next class", "next class", "plots"),
+    Key(("[",), "[", "screen.highlight(-1)", "Previous class", "class before", "plots"),
+    Key(("t",), "t", "screen.trails", "Trails", "trails of the classes", "plots"),
+    _cursor("left", -1, 0),
+    _cursor("right", 1, 0),
+    _cursor("up", 0, -1),
+    _cursor("down", 0, 1),
     Key(("y",), "y", "screen.log_axis", "Logarithmic loss", "logarithmic loss axis", "plots"),
     Key(("w",), "w", "screen.smoothing", "Smoothing", "more smoothing, then less", "plots"),
-    _log(("up", "k"), "up, k", "screen.log_lines(-1)", "Log: older", "log: a line back"),
-    _log(("down", "j"), "down, j", "screen.log_lines(1)", "Log: newer", "log: a line on"),
-    _log(("pageup",), "page up", "screen.log_pages(-1)", "Log: page back", "log: a page back"),
-    _log(("pagedown",), "page down", "screen.log_pages(1)", "Log: page on", "log: a page on"),
-    _log(("home", "g"), "home, g", "screen.log_pages(-1000)", "Log: start", "log: to its start"),
-    _log(("end", "G"), "end, G", "screen.log_pages(1000)", "Log: end", "log: to its end"),
+    _log(("up", "k"), "up, k", "screen.log_lines(-1)", "Log: older", "log: a line back", _LINES),
+    _log(("down", "j"), "down, j", "screen.log_lines(1)", "Log: newer", "log: a line on", _LINES),
+    _log(("pageup",), "page up", "screen.log_pages(-1)", "Log: page back", "log: a page back", _PAGES),
+    _log(("pagedown",), "page down", "screen.log_pages(1)", "Log: page on", "log: a page on", _PAGES),
+    _log(("home", "g"), "home, g", "screen.log_pages(-1000)", "Log: start", "log: to its start", _ENDS),
+    _log(("end", "G"), "end, G", "screen.log_pages(1000)", "Log: end", "log: to its end", _ENDS),
     _pairs(("right",), "right", "screen.pairs_turn(1)", "Pairs: next", "pairs: the next one"),
     _pairs(("left",), "left", "screen.pairs_turn(-1)", "Pairs: previous", "pairs: the one before"),
     _pairs(("up", "down"), "up, down", "screen.pairs_kind", "Pairs: kind", "pairs: same, different"),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from reid_tui.data.folders.decode import FORMATS, Source, UnreadableError, resized
-from reid_tui.data.folders.reading import read_settled
+from reid_tui.data.folders import picture
+from reid_tui.data.folders.decode import resized
+from reid_tui.data.folders.picture import of_channels
 from reid_tui.errors import DataError
-from reid_tui.text import printable
 
 if TYPE_CHECKING:
     from reid_tui.data.dataset import UInt8Array
@@ -36,7 +36,7 @@ def read_picture(path: Path, card: ModelCard) -> UInt8Array:
     Raises:
         DataError: it gives no pixels; the text says why.
     """
-    return _of_channels(decoded(path, card), card.channels)
+    return of_channels(decoded(path, card), card.channels)
 
 
 def decoded(path: Path, card: ModelCard) -> UInt8Array:
@@ -48,11 +48,7 @@ def decoded(path: Path, card: ModelCard) -> UInt8Array:
     Raises:
         DataError: as `read_picture`.
     """
-    try:
-        return Source(read_settled(os.fspath(path)).data).part(None, (card.height, card.width))
-    except UnreadableError as error:
-        kinds = ", ".join(FORMATS)
-        raise DataError(f"{printable(path, 400)} cannot be used: {error}; name a picture ({kinds})") from error
+    return picture.decoded(path, (card.height, card.width))
 
 
 def fitted_pixels(pixels: UInt8Array, card: ModelCard) -> UInt8Array:
@@ -84,20 +80,10 @@ def fitted_pixels(pixels: UInt8Array, card: ModelCard) -> UInt8Array:
         case _:
             raise _unfit(pixels)
     fitting: UInt8Array = np.asarray(resized(image, (card.height, card.width)))
-    return _of_channels(fitting[None] if fitting.ndim == 2 else fitting.transpose(2, 0, 1), card.channels)
+    return of_channels(fitting[None] if fitting.ndim == 2 else fitting.transpose(2, 0, 1), card.channels)
 
 
 def _unfit(pixels: UInt8Array) -> DataError:
     return DataError(
         f"an array of {pixels.dtype} {pixels.shape} is no picture; give uint8 of (H, W), (H, W, 3) or (C, H, W)"
     )
-
-
-def _of_channels(pixels: UInt8Array, channels: int) -> UInt8Array:
-    """Contiguous; colour becomes grey by its luminance, grey becomes three equal channels."""
-    if len(pixels) == channels:
-        return np.ascontiguousarray(pixels)
-    if channels == 3:
-        return np.repeat(pixels, 3, axis=0)
-    grey: UInt8Array = np.asarray(Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).convert("L"))
-    return grey[None]

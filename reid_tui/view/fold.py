@@ -27,6 +27,7 @@ from reid_tui.training.events import (
     PairExplained,
     Paused,
     PhaseChanged,
+    PictureEmbedded,
     Progress,
     Resumed,
     Rewound,
@@ -149,6 +150,8 @@ def _folded(state: RunState, event: AnyEvent) -> RunState:
             change = {"left_out": state.left_out | {event.row} if event.out else state.left_out - {event.row}}
         case PairExplained():
             change = {"explained": event}
+        case PictureEmbedded():
+            change = {"picture": cleaned(event)}
         case CheckpointSaved():
             return replace(state, checkpoints=_with_checkpoint(state.checkpoints, cleaned(event)))
         case AlarmRaised() | AlarmOver():
@@ -204,6 +207,7 @@ def _back_at(state: RunState, event: RunStarted | Rewound) -> RunState:
         scored_lr=state.scored_lr if scores_kept else math.nan,
         history=history,
         embeddings=_until(state.embeddings, event.step),
+        trails=state.trails.until(event.step),
         gallery=_until(state.gallery, event.step),
         train_gallery=_until(state.train_gallery, event.step),
         distances=_until(state.distances, event.step),
@@ -217,7 +221,9 @@ def _with_snapshot(state: RunState, event: EmbeddingsReady) -> dict[str, Any]:
     if event.split == TRAIN:
         return {"train_gallery": event} if whole else {}
     lost = event.points is None and state.embeddings is not None and state.embeddings.points is not None
-    return ({} if lost else {"embeddings": event}) | ({"gallery": event} if whole else {})
+    return ({} if lost else {"embeddings": event, "trails": state.trails.after(event)}) | (
+        {"gallery": event} if whole else {}
+    )
 
 
 def _by_margin(state: RunState, value: float) -> float:

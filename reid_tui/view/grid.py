@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 _TO_ASCII: Final = str.maketrans(
     {
-        **dict.fromkeys("│┊", "|"),
-        **dict.fromkeys("└┬┴┼┤├", "+"),
+        **dict.fromkeys("│┊║", "|"),
+        **dict.fromkeys("└┬┴┼┤├┌┐┘╔╗╚╝", "+"),
         **dict.fromkeys("─\u2013\u2212", "-"),
         **dict.fromkeys("·…╴", "."),
         "█": "#",
         "●": "*",
         "→": ">",
+        "═": "=",
         "←": "<",
         "↑": "^",
         "↓": "v",

@@ -5,32 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reid_tui.text import printable
 from reid_tui.view.grid import Grid, Look, placeholder
+from reid_tui.view.map_cloud import Cloud, Ints, cloud
 from reid_tui.view.palette import ChartStyle, identity_letter
-from reid_tui.view.plot import DOTS, Dots, Floats, Layer, raster, to_dots
+from reid_tui.view.plot import Dots, Floats, Layer, raster
 from reid_tui.view.text import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-CELL_ASPECT: Final = 2.0
-"""Height of a terminal's cell over its width."""
+    from reid_tui.view.trails import Trails
+
 MANY_IDENTITIES: Final = 20
 """With more than these, letters are drawn only where they do not crowd."""
-_OUTSIDE: Final = 0.5
-"""Percent of the points that may lie beyond the border on each side."""
-_ROOM: Final = 1.08
-"""Drawn span over the points' span."""
-_FARTHEST: Final = 1e30
-_Ints = NDArray[np.integer]
 
 
 def map_chart(
     points: Floats | None,
-    identities: _Ints | None,
+    identities: Ints | None,
     names: Sequence[str],
     width: int,
     height: int,
@@ -38,6 +32,8 @@ def map_chart(
     highlight: int | None = None,
     *,
     margin: float | None = None,
+    trails: Trails | None = None,
+    overlay: Callable[[Grid, Cloud], None] | None = None,
 ) -> list[str]:
     """Draw embeddings with one scale on both axes.
 
@@ -50,59 +46,59 @@ def map_chart(
         style: glyphs and colours. With ASCII glyphs every cell shows the letter of its most frequent identity.
         highlight: an identity that is drawn on top while all others are muted.
         margin: the bar at the lower left is as long; None or not finite for no bar.
+        trails: the ways of the centroids, over muted dots; None for none.
+        overlay: draws over the map.
 
     Returns:
         `height` lines of `width` cells.
     """
     if points is None or identities is None:
         return placeholder("the map appears with the first evaluation", width, height, style)
-    where = np.asarray(points, np.float64).reshape(-1, 2)
-    identity = np.asarray(identities, np.int64)[: len(where)]
-    finite = np.isfinite(where[: len(identity)]).all(axis=1)
-    where, identity = np.clip(where[: len(identity)][finite], -_FARTHEST, _FARTHEST), identity[finite]
-    if not len(where):
-        return placeholder("no finite embeddings to draw", width, height, style)
     grid = Grid(width, height, style)
+    placed = cloud(points, identities, max(grid.width, 1), max(grid.height, 1))
+    if placed is None:
+        return placeholder("no finite embeddings to draw", width, height, style)
     if grid.width < 1 or grid.height < 1:
         return grid.lines()
-    across, down = DOTS[style.glyphs]
-    low, high, unit = _limits(where, grid.width, grid.height)
-    x = to_dots(where[:, 0], low[0], high[0], grid.width * across)
-    y = to_dots(where[:, 1], low[1], high[1], grid.height * down)
-    chosen = identity == highlight if highlight is not None else np.zeros(len(identity), np.bool_)
-    _draw_dots(grid, x, y, identity, chosen, highlight)
-    _draw_centres(grid, x // across, grid.height - 1 - y // down, identity, highlight)
-    _draw_scale(grid, margin, unit)
+    _draw_dots(grid, placed, highlight, muted=trails is not None)
+    if trails is not None:
+        _draw_trails(grid, placed, trails, highlight)
+    column, row = placed.cells(placed.where, style.glyphs)
+    _draw_centres(grid, column, row, placed.identity, highlight)
+    _draw_scale(grid, margin, placed.unit)
     if highlight is not None and grid.height > 2:
         name = printable(names[highlight], max(grid.width - 2, 1)) if 0 <= highlight < len(names) else ""
         text = f" {identity_letter(highlight)} {name} " if name else f" {identity_letter(highlight)} "
         grid.text(0, 0, text, Look(style.identity(highlight), None, bold=True, reverse=True))
+    if overlay is not None:
+        overlay(grid, placed)
     return grid.lines()
 
 
-def _limits(where: Floats, columns: int, rows: int) -> tuple[Floats, Floats, float]:
-    """Lower and upper limits of both axes, and how much of the embedding's unit a column's width is."""
-    low, high = np.percentile(where, [_OUTSIDE, 100 - _OUTSIDE], axis=0)
-    centre, span = (low + high) / 2, (high - low) * _ROOM
-    unit = float(max(span[0] / columns, span[1] / (CELL_ASPECT * rows)))
-    if unit <= 0 or not np.isfinite(unit):
-        unit = 1.0 / columns
-    half = np.array([unit * columns / 2, unit * CELL_ASPECT * rows / 2])
-    return centre - half, centre + half, unit
-
-
-def _draw_dots(grid: Grid, x: Dots, y: Dots, identity: Dots, chosen: NDArray[np.bool_], highlight: int | None) -> None:
-    style = grid.style
-    across, down = DOTS[style.glyphs]
+def _draw_dots(grid: Grid, placed: Cloud, highlight: int | None, *, muted: bool) -> None:
+    style, identity = grid.style, placed.identity
+    x, y = placed.dots(placed.where, style.glyphs)
+    chosen = identity == highlight if highlight is not None else np.zeros(len(identity), np.bool_)
     layers = [Layer(x[~chosen], y[~chosen]), Layer(x[chosen], y[chosen])]
-    main = _main_identity(x // across, grid.height - 1 - y // down, identity, grid.width, grid.height)
+    main = _main_identity(*placed.cells(placed.where, style.glyphs), identity, grid.width, grid.height)
     for cell in raster(grid.width, grid.height, style.glyphs, layers):
         here = int(main[cell.row, cell.column]) if cell.layer == 0 else int(highlight or 0)
-        if highlight is None:
+        if highlight is None and not muted:
             look = Look(style.identity(here))
         else:
             look = Look(style.identity(here), bold=True) if cell.layer else grid.inked("muted")
-        grid.put(cell.column, cell.row, identity_letter(here) if style.glyphs == "ascii" else cell.char, look)
+        letter = "·" if muted else identity_letter(here)
+        grid.put(cell.column, cell.row, letter if style.glyphs == "ascii" else cell.char, look)
+
+
+def _draw_trails(grid: Grid, placed: Cloud, trails: Trails, highlight: int | None) -> None:
+    """The way of each identity's centroid, its letters where a cell has one dot only."""
+    ways = list(trails.centroids(highlight))
+    layers = [
+        Layer(*placed.dots(way, grid.style.glyphs), connected=True, marker=identity_letter(kind)) for kind, way in ways
+    ]
+    for cell in raster(grid.width, grid.height, grid.style.glyphs, layers):
+        grid.put(cell.column, cell.row, cell.char, Look(grid.style.identity(ways[cell.layer][0]), bold=True))
 
 
 def _main_identity(column: Dots, row: Dots, identity: Dots, columns: int, rows: int) -> Dots:

@@ -12,6 +12,7 @@ from reid_tui.training.events import Failed, Finished, Lost, Stopped
 from reid_tui.training.splits import chooses, main_split
 from reid_tui.view.history import History
 from reid_tui.view.text import fixed
+from reid_tui.view.trails import Trails
 
 if TYPE_CHECKING:
     from reid_tui.training.events import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         Evaluated,
         PairExplained,
         Phase,
+        PictureEmbedded,
         RunStarted,
     )
     from reid_tui.view.history import Mark
@@ -85,6 +87,8 @@ class RunState:
     history: History = field(default_factory=History)
     embeddings: EmbeddingsReady | None = None
     """The newest snapshot of the map that carries its arrays, else the newest one."""
+    trails: Trails = field(default_factory=Trails)
+    """What earlier snapshots showed."""
     gallery: EmbeddingsReady | None = None
     """The newest one of a whole evaluation, with its embeddings."""
     train_gallery: EmbeddingsReady | None = None
@@ -94,6 +98,8 @@ class RunState:
     """Split and row of the images that somebody suspects of a wrong label."""
     left_out: frozenset[int] = frozenset()
     """Rows of the training images that no epoch to come forms pairs with."""
+    picture: PictureEmbedded | None = None
+    """The newest one that somebody asked about."""
     explained: PairExplained | None = None
     """The newest answer to which parts of a pair decide."""
     checkpoints: tuple[CheckpointSaved, ...] = ()

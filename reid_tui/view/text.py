@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
 from reid_tui.text import REPLACEMENT, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNKNOWN: Final = "\u2013"
 """An en dash: no value."""
@@ -38,6 +41,11 @@ def likely(probability: float) -> str:
     if 0.0005 <= probability < 0.9995:
         return f"{probability:.3f}"
     return "<0.001" if probability < 0.5 else ">0.999"
+
+
+def name_of(identity: int, names: Sequence[str]) -> str:
+    """As the data calls an identity, else its number."""
+    return printable(names[identity]) if 0 <= identity < len(names) else f"identity {identity}"
 
 
 def amount(value: float) -> str:

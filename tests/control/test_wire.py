@@ -30,6 +30,8 @@ COMMAND = st.one_of(
     st.builds(cmd.SetLearningRate, FINITE),
     st.builds(cmd.GoBack, st.integers(0, 10**15)),
     st.builds(cmd.Stop, save=st.booleans()),
+    st.builds(cmd.EmbedPicture, st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)),
+    st.just(cmd.EmbedPicture("\U0001f600" * 1000)),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -38,7 +40,8 @@ JSON = st.recursive(
 )
 NAMED = st.fixed_dictionaries(
     {"command": st.sampled_from(sorted(COMMANDS)) | st.text()},
-    optional={"step": JSON, "value": JSON, "by": JSON, "save": JSON, "reason": JSON | st.just("asked"), "extra": JSON},
+    optional=dict.fromkeys(("step", "value", "by", "save", "path", "extra"), JSON)
+    | {"reason": JSON | st.just("asked")},
 )
 
 

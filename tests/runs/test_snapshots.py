@@ -11,7 +11,7 @@ import torch
 
 from reid_tui.config import RunConfig
 from reid_tui.data.dataset import Dataset, ImageSet
-from reid_tui.runs.snapshots import NewestPictures, with_arrays
+from reid_tui.runs.snapshots import NewestPictures, earlier_maps, with_arrays
 from reid_tui.training.events import EmbeddingsReady, RunStarted
 from tests.training.rig import Rig
 from tests.tui.rig import Script
@@ -71,3 +71,21 @@ def test_the_newest_of_each_kind_is_given_in_their_order(tmp_path: Path) -> None
     assert isinstance(begun, RunStarted)
     assert not pictures.take(begun)
     assert [event.step for event in pictures.newest(tmp_path)] == [1, 2, 3]
+
+
+def test_earlier_maps_are_found_on_disk_without_their_embeddings(tmp_path: Path) -> None:
+    assert earlier_maps(tmp_path, "test", 9, 5) == []
+    folder = tmp_path / "embeddings"
+    folder.mkdir()
+    for step in range(0, 100, 2):
+        points = np.full((3, 2), step, np.float32)
+        whole = {"embeddings": points, "rows": np.arange(3)} if step % 20 == 0 else {}
+        np.savez(folder / f"step-{step:08d}.npz", points=points, identities=np.arange(3), **whole)  # type: ignore[arg-type]
+    (folder / "step-00000018.npz").write_bytes(b"damaged")
+    (folder / "train-00000004.npz").write_bytes(b"of training images")
+    found = earlier_maps(tmp_path, "test", 31, 100)
+    assert [event.step for event in found] == [step for step in range(0, 31, 2) if step != 18]
+    assert all(event.embeddings is None and event.points[0, 0] == event.step for event in found)  # type: ignore[index]
+    assert [event.step for event in found if event.rows is not None] == [0, 20]
+    few = [event.step for event in earlier_maps(tmp_path, "test", 99, 7)]
+    assert few == list(range(0, 99, 16))

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from reid_tui.config import RunConfig
 from reid_tui.data.dataset import Dataset, ImageSet
 from reid_tui.data.exclude import without
 from reid_tui.data.pairs import EpochPairs
+from reid_tui.evaluation.embed import embed
 from reid_tui.learning.networks import to_input
 from reid_tui.runs.snapshots import with_arrays
 from reid_tui.training import commands as cmd
@@ -208,3 +210,31 @@ def test_deciding_parts_are_those_of_finite_differences() -> None:
     assert parts.shape == (2, 8, 4)
     assert (parts - expected).abs().max() < 0.51
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def test_a_picture_is_embedded_as_its_pixels_would_be_and_changes_no_loss(
+    tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
+) -> None:
+    plain = Rig(tiny_config, tiny, tmp_path / "plain")
+    plain.run()
+    png, text = tmp_path / "query.png", tmp_path / "notes.txt"
+    Image.fromarray(tiny.test.images[5, 0]).save(png)
+    text.write_text("no picture")
+    rig = Rig(tiny_config, tiny, tmp_path / "asked")
+    wanted: list[torch.Tensor] = []
+    pixels = torch.from_numpy(tiny.test.images[5:6])
+    rig.on[ev.PictureEmbedded] = lambda _: wanted.append(embed(rig.learner.scored, pixels, prepare=to_input)[0])
+    paths = [str(png), str(text), str(tmp_path / "gone.png"), str(tmp_path), "/dev/zero"]
+    asked(rig, {5: [cmd.EmbedPicture(path) for path in paths], 13: [cmd.EmbedPicture(str(png))]})
+    assert rig.losses() == plain.losses()
+    assert all(torch.equal(value, plain.weights()[name]) for name, value in rig.weights().items())
+    told = rig.told(ev.PictureEmbedded)
+    assert [event.path for event in told] == [*paths, str(png)]
+    for event, vector in ((told[0], wanted[0]), (told[-1], wanted[-1])):
+        assert event.embedding == tuple(vector.tolist())
+        assert event.problem == ""
+        np.testing.assert_array_equal(event.image, tiny.test.images[5])
+    assert told[0].embedding != told[-1].embedding
+    assert [event.embedding for event in told[1:5]] == [()] * 4
+    assert all(event.problem.startswith(f"{event.path} cannot be used: ") for event in told[1:5])
+    assert not rig.told(ev.CommandRefused)

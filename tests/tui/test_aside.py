@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 
 import pytest
@@ -24,6 +25,16 @@ async def test_a_result_is_kept_for_its_key_and_told_in_the_thread_of_the_screen
     assert told == [threading.current_thread()]
     assert len(calls) == 1
     assert calls[0] is not threading.current_thread()
+
+
+async def test_it_is_told_in_the_context_of_who_asked() -> None:
+    app: contextvars.ContextVar[str] = contextvars.ContextVar("app", default="")
+    app.set("ours")
+    told: list[str] = []
+    aside = Aside(lambda: told.append(app.get()))
+    aside.ask("pairs", 1, lambda: 1)
+    await until(lambda: told)
+    assert told == ["ours"], "else a timer that is started then knows no app and breaks the screen"
 
 
 async def test_of_what_waits_only_the_newest_is_computed() -> None:

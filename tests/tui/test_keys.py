@@ -18,6 +18,7 @@ from reid_tui.tui.screens.margin import MarginScreen
 from reid_tui.tui.screens.number import NumberScreen
 from reid_tui.tui.screens.quit import QuitScreen
 from tests.tui.rig import Detachable, Rig, dashboard
+from tests.view.samples import whole_snapshot
 
 Check = Callable[[Rig], Awaitable[None]]
 
@@ -107,6 +108,12 @@ async def highlights_last(rig: Rig) -> None:
     await rig.until(lambda: "Ankle boot · 200 images" in rig.text)
 
 
+async def draws_trails(rig: Rig) -> None:
+    await rig.until(lambda: "trails since step 0" in rig.text)
+    await rig.press("t")
+    await rig.until(lambda: "trails" not in rig.text)
+
+
 async def changes_axis(rig: Rig) -> None:
     await rig.until(lambda: ", log" in rig.text)
 
@@ -156,6 +163,7 @@ CHECKS: dict[str, Check] = {
     "screen.back": goes_back,
     "screen.highlight(1)": highlights_first,
     "screen.highlight(-1)": highlights_last,
+    "screen.trails": draws_trails,
     "screen.log_axis": changes_axis,
     "screen.smoothing": smooths,
     "picture": takes_picture,
@@ -224,19 +232,50 @@ async def test_key_of_the_log(name: str, action: str) -> None:
         await rig.until(lambda: below() == BELOW[action](page, most))
 
 
+ARROWS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+
+
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("map")])
 async def test_key_of_the_map(name: str, action: str) -> None:
     async with dashboard() as rig:
+        panel = rig.panel("map")
         await rig.press(name, "w")
         await smooths(rig)
-        assert rig.main.controls.highlight is None
-        rig.panel("map").focus()
+        assert panel.cursor is None
+        panel.focus()
         await rig.press(name)
-        await CHECKS[action](rig)
+        await rig.until(lambda: panel.cursor)
+        x, y = panel.cursor
+        await rig.press(name)
+        columns, rows = ARROWS[name]
+        await rig.until(lambda: panel.cursor == (x + columns, y + rows))
+        await rig.press("escape")
+        await rig.until(lambda: panel.cursor is None)
+        assert panel.has_focus
+
+
+TURNS = {"classes": "pair {} of 10", "retrieval": "query {} of 200"}
+
+
+@pytest.mark.parametrize("panel", TURNS)
+@pytest.mark.parametrize(("name", "shown"), [("left", 0), ("up", 0), ("right", 2), ("down", 2)])
+async def test_arrows_of_a_panel_that_shows_one_thing_after_the_other(panel: str, name: str, shown: int) -> None:
+    async with dashboard() as rig:
+        rig.script.emit(whole_snapshot(40))
+        await rig.press(str(PANELS.index(panel) + 1))
+        await rig.until(lambda: TURNS[panel].format(1) in rig.text and rig.panel(panel).has_focus)
+        await rig.press(name)
+        last = int(TURNS[panel].split()[-1])
+        await rig.until(
+            lambda: (
+                TURNS[panel].format(shown or last) in " ".join(rig.panel(panel).canvas.text.split())
+                or TURNS[panel].format(shown or last) in rig.text
+            )
+        )
 
 
 def test_every_panel_with_keys_has_them_pressed() -> None:
-    assert {key.panel for key in KEYS} == {"", "log", "map", "pairs"}
+    assert {key.panel for key in KEYS} == {"", "log", "map", "pairs", *TURNS}
     assert {key.action for key in KEYS if key.panel == "log"} == set(BELOW)
 
 
@@ -248,7 +287,7 @@ async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
         await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
         await rig.until(lambda: len(rig.panel("log").canvas.text.splitlines()) == size[1] - 5)
         await rig.press("2", "right")
-        await rig.until(lambda: "T-shirt/top · 200 images" in rig.text)
+        await rig.until(lambda: rig.panel("map").cursor)
         await rig.press("z")
         await rig.until(lambda: "4 numbers" in rig.text and rig.panel("map").has_focus)
 
@@ -274,10 +313,10 @@ async def test_help_lists_every_key_without_scrolling_at_80x50() -> None:
         await rig.until(lambda: isinstance(rig.app.screen, HelpScreen) and "Application" in rig.text)
         text = " ".join(rig.text.replace("│", " ").split())
         for key in KEYS:
-            for label in key.label.split(", "):
-                assert label in text
-            if len(key.description) <= 27 and "screen.panel(" not in key.action:
-                assert key.description in text
+            label, description = key.together or (key.label, key.description)
+            assert all(part in text for part in label.split(", "))
+            if len(description) <= 27:
+                assert description in text
         assert rig.app.screen.query_one("#help").max_scroll_y == 0
         await rig.press("escape")
         await rig.until(lambda: rig.app.screen is rig.main)

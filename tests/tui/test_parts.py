@@ -328,8 +328,9 @@ def test_a_long_change_gives_way_to_the_value() -> None:
 
 
 def test_every_key_once_and_in_the_readme_table() -> None:
-    names = [name for key in KEYS for name in key.keys + key.panel_keys]
-    assert len(names) == len(set(names))
+    for panel in {key.panel for key in KEYS}:
+        names = [name for key in KEYS for name in key.keys_in(panel)]
+        assert len(names) == len(set(names))
     table = markdown_table()
     assert all(key.description in table for key in KEYS)
     assert math.isclose(table.count("\n"), len(KEYS) + 1)

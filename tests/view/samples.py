@@ -10,12 +10,14 @@ import numpy as np
 
 from reid_tui.config import RunOptions, margin_plan, resolve
 from reid_tui.config.margins import Change
+from reid_tui.data.dataset import ImageSet
 from reid_tui.evaluation.operating import Fitted, OperatingPoint, Pairs
 from reid_tui.training.events import (
     SCHEDULE,
     SCHEMA,
     DatasetFacts,
     DistancesReady,
+    EmbeddingsReady,
     Evaluated,
     MarginChanged,
     Progress,
@@ -171,3 +173,21 @@ def distances(edges: int = 49) -> DistancesReady:
         same=tuple(int(n) for n in same),
         different=tuple(int(n) for n in different),
     )
+
+
+def whole_snapshot(step: int = 0, *, count: int = 200, dim: int = 2, cameras: bool = False) -> EmbeddingsReady:
+    """Of a full evaluation of images of ten identities; each image is as bright as its row says."""
+    place = np.arange(count)
+    identities = place % 10
+    rows = place[::-1].copy()
+    turn = np.stack([np.cos(place * k) for k in range(1, dim + 1)], axis=1) * 0.3
+    embeddings = (turn + np.stack([(identities * (k + 3)) % 7 for k in range(dim)], axis=1)).astype(np.float32)
+    pixels = np.broadcast_to(place.astype(np.uint8)[:, None, None, None], (count, 1, 8, 8)).copy()
+    seen_by = place % 3 if cameras else None
+    labels = np.zeros(count, np.int64)
+    labels[rows] = identities
+    images = ImageSet(pixels, labels, None if seen_by is None else seen_by[::-1].copy())
+    return EmbeddingsReady(
+        step=step, split="test", path="", full=True, points=embeddings[:, :2].copy(), identities=identities,
+        embeddings=embeddings, rows=rows, cameras=seen_by, images=images,
+    )  # fmt: skip

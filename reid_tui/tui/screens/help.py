@@ -51,12 +51,9 @@ def _lines(groups: tuple[Group, ...]) -> list[Content]:
         if lines:
             lines.append(Content(""))
         lines.append(Content.styled(GROUPS[group], "bold"))
-        panels = [key for key in KEYS if key.group == group and key.action.startswith("screen.panel(")]
-        if panels:
-            lines += _key_lines(" ".join(key.label for key in panels), "show or hide a panel")
-        for key in KEYS:
-            if key.group == group and key not in panels:
-                lines += _key_lines(key.label, key.description)
+        told = dict.fromkeys(key.together or (key.label, key.description) for key in KEYS if key.group == group)
+        for label, description in told:
+            lines += _key_lines(label, description)
     return lines
 
 

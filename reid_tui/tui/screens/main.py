@@ -60,9 +60,12 @@ class MainScreen(Screen[None]):
         self.header = Header(rhythm.numbers)
         self.footer = Footer()
         self._aside, self._pictures = Aside(changed), Pictures()
+        self._map_panel = MapPanel(rhythm.charts, self._aside, self._pictures)
+        charts = (LossPanel(rhythm.charts), self._map_panel, DistancesPanel(rhythm.charts))
         self._pairs = PairsPanel(rhythm.charts, self._aside, self._pictures)
-        charts = (LossPanel(rhythm.charts), MapPanel(rhythm.charts), DistancesPanel(rhythm.charts))
-        extras = (self._pairs, RetrievalPanel(rhythm.charts), ClassesPanel(rhythm.charts))
+        self._retrieval = RetrievalPanel(rhythm.charts, self._aside, self._pictures)
+        self._classes_panel = ClassesPanel(rhythm.charts, self._aside)
+        extras = (self._pairs, self._retrieval, self._classes_panel)
         self._log_panel = LogPanel(rhythm.numbers)
         self.area = PanelArea((*charts, NumbersPanel(rhythm.numbers), self._log_panel, *extras))
         self._changed = changed
@@ -132,8 +135,10 @@ class MainScreen(Screen[None]):
             self._focus(name)
 
     def action_back(self) -> None:
-        """Leave the zoom, else the highlight, else the focus."""
-        if self.area.wish.zoomed:
+        """Leave the map's cursor, else the zoom, else the highlight, else the focus."""
+        if self._map_panel.display and self._map_panel.leave_cursor():
+            self._changed()
+        elif self.area.wish.zoomed:
             self._wish(replace(self.area.wish, zoomed=None))
         elif self.controls.highlight is not None:
             self._control(replace(self.controls, highlight=None))
@@ -147,6 +152,36 @@ class MainScreen(Screen[None]):
         order = [None, *sorted(set(turn))]
         place = order[(order.index(now) + by) % len(order)]
         self._control(replace(self.controls, highlight=place))
+
+    def action_map_cursor(self, columns: int, rows: int) -> None:
+        """Move the map's cursor."""
+        self._map_panel.move_cursor(columns, rows)
+        self._changed()
+
+    def action_trails(self) -> None:
+        """The ways of the centroids on the map, or none."""
+        self._map_panel.trails = not self._map_panel.trails
+        self._changed()
+
+    def action_next_overlap(self, by: int) -> None:
+        """Tell of another pair of identities."""
+        self._classes_panel.choose(by)
+        self._changed()
+
+    def action_next_query(self, by: int) -> None:
+        """Show what another query found."""
+        self._retrieval.choose(by)
+        self._changed()
+
+    def asked_for(self, text: str) -> Command | None:
+        """Show what is found for what a person typed; what the trainer is to be asked for that."""
+        command = self._retrieval.asked(text.strip())
+        self._changed()
+        return command
+
+    def action_drawn_anew(self) -> None:
+        """A panel has something else to show."""
+        self._changed()
 
     def action_log_axis(self) -> None:
         """Logarithmic loss, or linear."""
