@@ -262,9 +262,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
             self.push_screen(NumberScreen("learning rate", LIMITS["lr"], plain(self.state.lr, 6)), self._typed_lr)
 
     def action_ask(self, what: str) -> None:
-        """Something of the pair that panel 6 shows."""
-        for command in self._main.asked_of_pair(what):
-            self._send(command)
+        """Something of the pair that panel 6 shows; what is known of training images is shown without a trainer too."""
+        if what == "train" or self._steerable():
+            for command in self._main.asked_of_pair(what):
+                self._send(command)
 
     def action_ask_query(self) -> None:
         """What is to be found for panel 7."""

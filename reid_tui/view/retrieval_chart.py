@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PICTURES: Final = (24, 20, 17, 14, 12, 10, 8)
 """Columns of a picture: the largest with which so many tiles find room, else the smallest."""
-_WANTED: Final = 6
+_WANTED: Final = 5
 _WORDS: Final = 3
 """Rows below a picture."""
 _HEAD: Final = 2
@@ -118,8 +118,10 @@ def _draw_tiles(grid: Grid, shown: Retrieval, columns: int, rows: int) -> None:
         image = shown.images[number] if number < len(shown.images) else None
         if image is not None:
             put_picture(grid, x + 1 + (wide - 2 - columns) // 2, y + 1, image, columns, rows)
-        apart = plain(answer.distance) if number else answer.where
-        words = (answer.name, f"{apart} {answer.where}" if number else apart, answer.verdict)
+        apart = f"{plain(answer.distance)} {answer.where}" if number else answer.where
+        if len(apart) > wide:
+            apart = plain(answer.distance) if number else answer.where.split()[0]
+        words = (answer.name, apart, answer.verdict)
         for row, word in enumerate(words, y + rows + 2):
             grid.text(x, row, fit(word, wide), grid.inked("foreground" if row < y + rows + 4 else answer.role))
 
