@@ -39,8 +39,8 @@ class Hub:
 def hub_of(embeddings_ND: Tensor, labels: Labels) -> Hub | None:
     """Find the hub; None where no nearest answer is wrong, or the gallery holds fewer than three identities.
 
-    What may answer is what the Market-1501 protocol leaves in a query's gallery. A nearest answer at distance 0 is no
-    answer: a collapsed network has no hub.
+    What may answer is what the Market-1501 protocol leaves in a query's gallery. A nearest answer at the very same
+    point is no answer: a collapsed network has no hub. Distances are rounded as matrix products are.
 
     Args:
         embeddings_ND: (N, D) finite, on any device.
@@ -74,19 +74,27 @@ def _nearest(
     import torch
 
     identities_G = labels.identities_N[gallery_G]
-    points_GD = embeddings_ND[torch.from_numpy(gallery_G)].float()
+    centred_ND = embeddings_ND.float() - embeddings_ND.float().mean(dim=0)  # products round less near the origin
+    points_GD = centred_ND[torch.from_numpy(gallery_G)]
+    squares_G = points_GD.square().sum(dim=1)
     asked, answers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for at in range(0, len(queries_Q), ROWS):
         rows = queries_Q[at : at + ROWS]
-        asking = embeddings_ND[torch.from_numpy(rows)].float()
-        distances = torch.cdist(asking, points_GD, compute_mode="donot_use_mm_for_euclid_dist")
-        own = rows[:, None] == gallery_G
-        if labels.cameras_N is not None:
-            same_camera = labels.cameras_N[rows][:, None] == labels.cameras_N[gallery_G]
-            own |= same_camera & (labels.identities_N[rows][:, None] == identities_G)
-        distances.masked_fill_(torch.from_numpy(own).to(distances.device), torch.inf)
-        nearest, place = (found.cpu().numpy() for found in distances.min(dim=1))
-        told = (nearest > 0) & np.isfinite(nearest)
+        asking_QD = centred_ND[torch.from_numpy(rows)]
+        farther_QG = squares_G - 2 * asking_QD @ points_GD.T
+        farther_QG.masked_fill_(torch.from_numpy(_own(labels, rows, gallery_G)).to(farther_QG.device), torch.inf)
+        least_Q, place_Q = farther_QG.min(dim=1)
+        apart_Q = least_Q.isfinite() & (points_GD[place_Q] != asking_QD).any(dim=1)
+        told, place = apart_Q.cpu().numpy(), place_Q.cpu().numpy()
         asked.append(labels.identities_N[rows][told])
         answers.append(identities_G[place[told]])
     return np.concatenate(asked), np.concatenate(answers)
+
+
+def _own(labels: Labels, rows: IntArray, gallery_G: IntArray) -> NDArray[np.bool_]:
+    """(Q, G) True for what a query is not to find: itself, and where cameras are known what its own took of it."""
+    own_QG: NDArray[np.bool_] = rows[:, None] == gallery_G
+    if labels.cameras_N is not None:
+        same_QG = labels.identities_N[rows][:, None] == labels.identities_N[gallery_G]
+        own_QG |= same_QG & (labels.cameras_N[rows][:, None] == labels.cameras_N[gallery_G])
+    return own_QG
