@@ -67,7 +67,7 @@ class MarginScreen(NumberScreen):
 
     def on_mount(self) -> None:
         """Before the first key, what the present margin does; after an evaluation it is told anew."""
-        self.on_input_changed()
+        self.call_after_refresh(self.on_input_changed)
         self.set_interval(_RENEWED, self._tell)
 
     def on_input_changed(self) -> None:
