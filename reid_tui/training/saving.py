@@ -113,7 +113,9 @@ class Saving:
         """The end of a run whose last save failed."""
         assert self._again is not None
         before = f"the one before is {newest}" if (newest := self._keeper.newest()) else "there is none before it"
-        return Failed(step=step, message=f"the last checkpoint could not be saved: {self._again[2]}; {before}")
+        event = Failed(step=step, message=f"the last checkpoint could not be saved: {self._again[2]}; {before}")
+        self._emit(event)
+        return event
 
     def _warn(self, step: int, code: str, what: str) -> None:
         self._emit(Warned(step=step, code=code, message=f"the checkpoint at step {step} {what}"))

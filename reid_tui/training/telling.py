@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reid_tui.errors import advice
-from reid_tui.training.events import PhaseChanged, Progress, Warned
+from reid_tui.training.events import Finished, PhaseChanged, Progress, Warned
 from reid_tui.training.inside import inside_margin
-from reid_tui.training.pictures import distances_of, map_of
+from reid_tui.training.pictures import distances_of, map_of, scores_of
 
 if TYPE_CHECKING:
     from reid_tui.config import RunConfig
     from reid_tui.data.pairs import EpochPairs
     from reid_tui.training.course import Course
-    from reid_tui.training.events import Listener, Phase
+    from reid_tui.training.events import Evaluated, Listener, Phase
     from reid_tui.training.keeper import Keeper
     from reid_tui.training.learner import Learner
-    from reid_tui.training.scoring import Picture
+    from reid_tui.training.scoring import Picture, Scored
     from reid_tui.training.steps.parts import StepResult
     from reid_tui.training.stopwatch import Stopwatch
 
@@ -92,3 +92,19 @@ class Telling:
             self.warn(step, "snapshot_failed", f"the map at step {step} could not be kept: {advice(error, '')}")
         self._emit(map_of(picture, step=step, split=self._split, path=path))
         self._emit(distances_of(picture, step=step, split=self._split))
+
+    def scores(self, step: int, scored: Scored) -> list[Evaluated]:
+        """Of every split; thresholds and hub with those of the main one."""
+        epoch, found = self._course.epoch(step), []
+        for split, evaluation in scored.evaluations.items():
+            more = (scored.fitted, scored.hub) if split == self._split else (None, None)
+            found.append(scores_of(evaluation, *more, step=step, epoch=epoch, split=split))
+            self._emit(found[-1])
+        return found
+
+    def finished(self, step: int, loss: float) -> Finished:
+        """The end, with the mean loss of the last epoch."""
+        reason = "epochs" if self._course.ends_epoch(step) else "steps"
+        event = Finished(step=step, reason=reason, steps=step, wall_s=self._watch.seconds, loss=loss)
+        self._emit(event)
+        return event

@@ -18,7 +18,6 @@ from reid_tui.training.course import course_of
 from reid_tui.training.epoch_loss import EpochLoss
 from reid_tui.training.left_out import LeftOut
 from reid_tui.training.manifest import EXPLODED, TrainingState
-from reid_tui.training.pictures import scores_of
 from reid_tui.training.questions import Questions
 from reid_tui.training.run_started import run_started
 from reid_tui.training.saving import AGAIN, NEVER, Saving
@@ -299,15 +298,9 @@ class Trainer:
 
     def _tell_scores(self, scored: Scored, *, everything: bool) -> None:
         self._saving.take_fit(scored.fitted, self._step)
-        for split, evaluation in scored.evaluations.items():
-            fitted = scored.fitted if split == self._scorer.split else None
-            hub = scored.hub if split == self._scorer.split else None
-            event = scores_of(
-                evaluation, fitted, hub, step=self._step, epoch=self._course.epoch(self._step), split=split
-            )
-            if split == self._scorer.choosing and not everything and math.isfinite(event.map):
+        for event in self._telling.scores(self._step, scored):
+            if event.split == self._scorer.choosing and not everything and math.isfinite(event.map):
                 self._scores = event.map, event.rank1 if math.isfinite(event.rank1) else None
-            self._emit(event)
 
     def answer(self, question: cmd.Question) -> None:
         """Say what is asked of single images."""
@@ -380,7 +373,7 @@ class Trainer:
 
     def _stop(self, command: cmd.Stop) -> ev.Stopped | ev.Failed:
         if command.save and not self._save_last("stopped", NEVER):
-            return self._save_lost()
+            return self._saving.lost(self._step)
         event = ev.Stopped(step=self._step, reason=command.reason, saved=command.save)
         self._emit(event)
         return event
@@ -399,18 +392,5 @@ class Trainer:
         if self._inbox.told_to_stop:
             self._steering.obey(self)
         if not self._save_last("finished", NEVER):
-            return self._save_lost()
-        event = ev.Finished(
-            step=self._step,
-            reason="epochs" if self._course.ends_epoch(self._step) else "steps",
-            steps=self._step,
-            wall_s=self._watch.seconds,
-            loss=self._epoch_loss.mean,
-        )
-        self._emit(event)
-        return event
-
-    def _save_lost(self) -> ev.Failed:
-        event = self._saving.lost(self._step)
-        self._emit(event)
-        return event
+            return self._saving.lost(self._step)
+        return self._telling.finished(self._step, self._epoch_loss.mean)
