@@ -17,7 +17,9 @@ EVERY: Final = 0.5
 """Seconds between two looks."""
 MOST: Final = 10
 """Lines of one look; the file has the rest."""
-_OWN_NOTES: Final = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|DEBUG) ")
+_STAMP: Final = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) ")
+"""Before each message of our own; a line of the screen's log has its step."""
+_NOTES: Final = (b"INFO", b"DEBUG")
 
 
 class OutputReader:
@@ -42,8 +44,18 @@ class OutputReader:
         if now < self._due and not at_once:
             return []
         self._due = now + EVERY
-        lines = [line for line in self._lines.read() or () if line.strip() and not _OWN_NOTES.match(line)]
-        texts = [line.decode(errors="replace") for line in lines[:MOST]]
+        lines = [line for line in self._lines.read() or () if line.strip() and not _is_note(line)]
+        texts = [_bare(line).decode(errors="replace") for line in lines[:MOST]]
         if len(lines) > MOST:
             texts.append(f"… and {len(lines) - MOST:,} more lines in run.log")
         return [Output(step=step, seq=seq, time=time.time(), text=text) for text in texts]
+
+
+def _is_note(line: bytes) -> bool:
+    stamp = _STAMP.match(line)
+    return stamp is not None and stamp["level"] in _NOTES
+
+
+def _bare(line: bytes) -> bytes:
+    stamp = _STAMP.match(line)
+    return line if stamp is None else line[stamp.end() :]

@@ -325,11 +325,13 @@ async def test_what_native_code_writes_is_shown_bounded(trained: Trained) -> Non
         await rig.until(lambda: rig.app.state.badge == "TRAINING", 20)
         with trained.run.log.open("a") as file:
             file.write("2026-11-25 10:15:00,000 INFO a note of our own\n")
+            file.write("2026-11-25 10:15:01,000 WARNING a warning of our own\n")
             file.write("CUDA \x1b[2J\x9b[bold]warning\n" + "more\n" * 500)
         await rig.until(lambda: any(line.kind == "output" and "more lines" in line.text for line in rig.app.state.log))
         told = [line.text for line in rig.app.state.log if line.kind == "output"]
         lines = [text for text in told if "other processes" not in text]  # where this machine is busy
-        assert lines[0] == "CUDA \ufffd[2J\ufffd[bold]warning"
+        assert lines[0] == "a warning of our own"
+        assert lines[1] == "CUDA \ufffd[2J\ufffd[bold]warning"
         assert len(lines) <= 12
 
 
