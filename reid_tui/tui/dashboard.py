@@ -236,7 +236,8 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if not self._steerable():
             return
         if ways := self.state.ways_back:
-            self.push_screen(GoBackScreen(self.state.step, ways), self._chose_way_back)
+            screen = GoBackScreen(self.state.step, ways)
+            self.push_screen(screen, lambda step: self._send(*([] if step is None else [GoBack(step)])))
         else:
             self._toast("there is nothing to go back to yet", "warning")
 
@@ -264,12 +265,11 @@ class ReidTuiApp(App[None], inherit_bindings=False):
     def action_ask(self, what: str) -> None:
         """Something of the pair that panel 6 shows; what is known of training images is shown without a trainer too."""
         if what == "train" or self._steerable():
-            for command in self._main.asked_of_pair(what):
-                self._send(command)
+            self._send(*self._main.asked_of_pair(what))
 
     def action_ask_query(self) -> None:
         """What is to be found for panel 7."""
-        self.push_screen(QueryScreen(), self._typed_query)
+        self.push_screen(QueryScreen(), lambda text: self._send(*self._main.asked_for(text)))
 
     def action_help(self) -> None:
         """Every key."""
@@ -345,9 +345,10 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         if not all(isinstance(event, Progress) for event in events):
             self._ticker.answered()
 
-    def _send(self, command: Command) -> None:
-        if self._steerable():
-            self._post(command)
+    def _send(self, *commands: Command) -> None:
+        if commands and self._steerable():
+            for command in commands:
+                self._post(command)
 
     def _steerable(self) -> bool:
         """Whether somebody takes commands; says why not."""
@@ -363,17 +364,9 @@ class ReidTuiApp(App[None], inherit_bindings=False):
         self.session.send(command, origin)
         self._ticker.hurry()
 
-    def _typed_query(self, text: str | None) -> None:
-        if text is not None and (command := self._main.asked_for(text)) is not None:
-            self._send(command)
-
     def _typed_lr(self, value: float | None) -> None:
         if value is not None:
             self._send(SetLearningRate(value))
-
-    def _chose_way_back(self, step: int | None) -> None:
-        if step is not None:
-            self._send(GoBack(step))
 
     def _toast(self, text: str, severity: str = "information") -> None:
         """Show it, unless it is the one that still stands there."""

@@ -257,8 +257,10 @@ async def test_key_of_the_map(name: str, action: str) -> None:
 TURNS = {"classes": "pair {} of 10", "retrieval": "query {} of 200"}
 
 
-@pytest.mark.parametrize("panel", TURNS)
-@pytest.mark.parametrize(("name", "shown"), [("left", 0), ("up", 0), ("right", 2), ("down", 2)])
+@pytest.mark.parametrize(
+    ("panel", "name", "shown"),
+    [("classes", "left", 0), ("classes", "down", 2), ("retrieval", "up", 0), ("retrieval", "right", 2)],
+)
 async def test_arrows_of_a_panel_that_shows_one_thing_after_the_other(panel: str, name: str, shown: int) -> None:
     async with dashboard() as rig:
         rig.script.emit(whole_snapshot(40))

@@ -14,6 +14,13 @@ from reid_tui.tui.terminal.look import Look
 from tests.tui.rig import CONFIG, Rig, Script, dashboard
 from tests.view.samples import whole_snapshot
 
+SHOWN = [
+    ((80, 24), Look("none", "ascii")),
+    ((80, 24), Look("16", "block")),
+    ((120, 40), Look("truecolor", "braille")),
+    ((200, 60), Look("256", "braille")),
+]
+
 
 async def with_cursor(rig: Rig) -> None:
     rig.panel("map").focus()
@@ -21,8 +28,7 @@ async def with_cursor(rig: Rig) -> None:
     await rig.until(lambda: rig.panel("map").cursor)
 
 
-@pytest.mark.parametrize("look", [Look("truecolor", "braille"), Look("none", "ascii"), Look("16", "block")])
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_a_box_tells_what_lies_under_the_cursor(size: tuple[int, int], look: Look) -> None:
     async with dashboard(size=size, look=look) as rig:
         if size[0] == 80:

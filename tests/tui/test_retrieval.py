@@ -19,6 +19,13 @@ from tests.view.samples import NAMES, whole_snapshot
 
 SNAPSHOT = whole_snapshot(40, cameras=True)
 
+SHOWN = [
+    ((80, 24), Look("none", "ascii")),
+    ((80, 24), Look("16", "block")),
+    ((120, 40), Look("truecolor", "braille")),
+    ((200, 60), Look("256", "braille")),
+]
+
 
 async def with_retrieval(rig: Rig, snapshot: ev.EmbeddingsReady = SNAPSHOT) -> None:
     rig.script.emit(snapshot)
@@ -33,8 +40,7 @@ async def ask(rig: Rig, text: str) -> None:
     await rig.until(lambda: rig.app.screen is rig.main)
 
 
-@pytest.mark.parametrize("look", [Look("truecolor", "braille"), Look("none", "ascii"), Look("16", "block")])
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_it_begins_with_the_query_that_finds_the_right_one_last(size: tuple[int, int], look: Look) -> None:
     assert SNAPSHOT.embeddings is not None
     assert SNAPSHOT.identities is not None
@@ -121,8 +127,7 @@ async def test_hidden_panels_compute_nothing() -> None:
         assert rig.main._aside.results == 0
 
 
-@pytest.mark.parametrize("look", [Look("truecolor", "braille"), Look("none", "ascii"), Look("16", "block")])
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_overlaps_are_told_in_words(size: tuple[int, int], look: Look) -> None:
     async with dashboard(size=size, look=look) as rig:
         rig.script.emit(whole_snapshot(40))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.view.samples import NAMES, SGR, stripped
 from tests.view.test_charts import SIZES, STYLES, check
 
 
+@lru_cache
 def some(kinds: int, threshold: float = 0.62) -> Overlaps:
     rng = np.random.default_rng(0)
     identities = np.arange(600) % kinds

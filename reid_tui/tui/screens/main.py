@@ -173,11 +173,10 @@ class MainScreen(Screen[None]):
         self._retrieval.choose(by)
         self._changed()
 
-    def asked_for(self, text: str) -> Command | None:
-        """Show what is found for what a person typed; what the trainer is to be asked for that."""
-        command = self._retrieval.asked(text.strip())
+    def asked_for(self, text: str | None) -> list[Command]:
+        """Show what is found for what a person typed, None for nothing; what the trainer is to be asked for that."""
         self._changed()
-        return command
+        return [] if text is None else self._retrieval.asked(text.strip())
 
     def action_drawn_anew(self) -> None:
         """A panel has something else to show."""

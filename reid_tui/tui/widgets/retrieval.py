@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from reid_tui.data.dataset import UInt8Array
+    from reid_tui.training.commands import Command
     from reid_tui.training.events import EmbeddingsReady, PictureEmbedded, RunStarted
     from reid_tui.tui.aside import Aside
     from reid_tui.tui.frame import Frame
@@ -86,11 +87,11 @@ class RetrievalPanel(Panel):
         else:
             self._number += by
 
-    def asked(self, text: str) -> EmbedPicture | None:
-        """Take what a person typed; the answer is the question for the trainer, if it is one."""
+    def asked(self, text: str) -> list[Command]:
+        """Take what a person typed; what the trainer is to be asked for it."""
         self._typed, self._number = text, 0
         known = not text or self._identity() is not None or _IMAGE.fullmatch(text)
-        return None if known else EmbedPicture(text)
+        return [] if known else [EmbedPicture(text)]
 
     def value(self, frame: Frame) -> str:
         """Of which evaluation."""
