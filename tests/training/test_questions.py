@@ -153,6 +153,16 @@ def test_turned_images_are_left_out_with_their_image(tiny: Dataset, tiny_config:
     assert len(drawn) == 480
 
 
+def test_several_processes_leave_nothing_out(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
+    rig = Rig(tiny_config, tiny, tmp_path)
+    rig.learner.parts = dataclasses.replace(rig.learner.parts, group=object())  # type: ignore[arg-type]
+    rig.trainer.answer(cmd.LeaveOut(5))
+    rig.trainer._emit.refusals.tell(all_of_them=True)
+    (refused,) = rig.told(ev.CommandRefused)
+    assert refused.reason == "images are left out of a run of one process only"
+    assert rig.trainer._left_out.last == frozenset()
+
+
 def test_refusals_say_why_and_change_nothing(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     train = ImageSet(tiny.train.images[:3], np.array([0, 1, 1]))
     dataset = dataclasses.replace(tiny, train=train)
@@ -238,13 +248,3 @@ def test_a_picture_is_embedded_as_its_pixels_would_be_and_changes_no_loss(
     assert [event.embedding for event in told[1:5]] == [()] * 4
     assert all(event.problem.startswith(f"{event.path} cannot be used: ") for event in told[1:5])
     assert not rig.told(ev.CommandRefused)
-
-
-def test_several_processes_leave_nothing_out(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
-    rig = Rig(tiny_config, tiny, tmp_path)
-    rig.learner.parts = dataclasses.replace(rig.learner.parts, group=object())  # type: ignore[arg-type]
-    rig.trainer.answer(cmd.LeaveOut(5))
-    rig.trainer._emit.refusals.tell(all_of_them=True)
-    (refused,) = rig.told(ev.CommandRefused)
-    assert refused.reason == "images are left out of a run of one process only"
-    assert rig.trainer._left_out.last == frozenset()
