@@ -10,19 +10,18 @@ from textual.widgets import Input, Static
 from reid_tui.config import RunOptions, resolve
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
-from reid_tui.tui.screens.margin import MarginScreen
 from reid_tui.tui.terminal.look import Look
 from tests.tui.rig import LOOK, Rig, Script, dashboard
 
 
 def told(rig: Rig) -> str:
-    return str(rig.app.screen.query_one("#what-if", Static).content)
+    """What the dialog says of the number, once it is there."""
+    return "".join(str(effect.content) for effect in rig.app.screen.query("#what-if").results(Static))
 
 
 async def opened(rig: Rig) -> Input:
     await rig.press("m")
-    await rig.until(lambda: isinstance(rig.app.screen, MarginScreen) and rig.app.screen.focused)
-    await rig.until(lambda: "on the pairs of step" in told(rig))
+    await rig.until(lambda: "on the pairs of step" in told(rig) and isinstance(rig.app.screen.focused, Input))
     return rig.app.screen.query_one(Input)
 
 
@@ -128,6 +127,6 @@ async def test_before_the_first_evaluation_the_dialog_says_so() -> None:
         rig.script.emit(ev.PhaseChanged(step=0, phase="training"))
         await rig.until(lambda: rig.app.state.started)
         await rig.press("m")
-        await rig.until(lambda: isinstance(rig.app.screen, MarginScreen) and "first evaluation" in told(rig))
+        await rig.until(lambda: "first evaluation" in told(rig) and isinstance(rig.app.screen.focused, Input))
         await rig.press("M", *"1.2", "enter")
         await rig.until(lambda: rig.script.sent == [cmd.SetMargin(1.2)])

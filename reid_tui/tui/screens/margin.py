@@ -57,35 +57,40 @@ class MarginScreen(NumberScreen):
         self._config = config
         self._state = state
         self._consider = consider
-        self._value = math.nan
+        self._value = self._read(self._current)
         """What is typed, where it can be set."""
         self._lines: list[str] = []
+        self._effect = Static(id="what-if", markup=False)
 
     def below(self) -> ComposeResult:
         """What the number would do."""
-        yield Static(id="what-if", markup=False)
+        yield self._effect
 
     def on_mount(self) -> None:
         """Before the first key, what the present margin does; after an evaluation it is told anew."""
-        self.call_after_refresh(self.on_input_changed)
+        self._consider(self._value)
+        self._tell()
         self.set_interval(_RENEWED, self._tell)
 
     def on_input_changed(self) -> None:
         """Hold the pairs against what is typed."""
         super().on_input_changed()
-        try:
-            self._value = self._limit.read(self.query_one(Input).value.strip(), self._label)
-        except UsageError:
-            self._value = math.nan
+        self._value = self._read(self.query_one(Input).value)
         self._consider(self._value)
         self._tell()
+
+    def _read(self, text: str) -> float:
+        try:
+            return self._limit.read(text.strip(), self._label)
+        except UsageError:
+            return math.nan
 
     def _tell(self) -> None:
         state = self._state()
         lines = what_if_lines(state.distances, self._config, state.margin, self._value)
         if lines != self._lines:
             self._lines = lines
-            self.query_one("#what-if", Static).update(Content("\n".join(lines)))
+            self._effect.update(Content("\n".join(lines)))
 
     def action_half(self) -> None:
         """Type the margin at which half of the different pairs still cost something."""
