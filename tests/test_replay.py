@@ -189,6 +189,21 @@ def test_a_schedule_of_the_margin_goes_by_itself_and_what_was_added_to_it_is_giv
     assert config["margin_schedule"] == "1 until 0.5, to 2 until 1.5, 0.7 until 2, 1.2"
 
 
+def test_what_was_lost_at_the_step_of_a_checkpoint_is_not_given_again(tmp_path: Path, say: Say) -> None:
+    """The schedule's change and its being taken back came after the epoch's checkpoint, which has the same margin."""
+    lost: Orders = {8: [cmd.SetMargin(1.0)], 9: [cmd.Stop(save=False)]}
+    go(tmp_path, lost, margin_schedule="1 until 1, 1.5")
+    assert isinstance(go(tmp_path, {}, resume="run"), ev.Finished)
+    assert [(change.step, change.new) for change in told(tmp_path, "run", ev.MarginChanged)] == [
+        (8, 1.5),
+        (8, 1.0),
+        (8, 1.5),
+    ]
+    code, _, last = say()
+    assert code == 0, last
+    assert turns(tmp_path, "run-replay") == [(8, 1.5)]
+
+
 def test_what_was_refused_since_the_loss_has_no_margin_is_refused_again(tmp_path: Path, say: Say) -> None:
     turns: Orders = {4: [cmd.SetMargin(1.5)], 9: [cmd.ShiftMargin(0.05), cmd.SetLearningRate(2e-3), cmd.Stop()]}
     go(tmp_path, turns, loss="ntxent")

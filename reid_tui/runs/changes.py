@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from reid_tui.runs.log_end import number, whole
-from reid_tui.training.events import CommandRefused, LrChanged, MarginChanged, Progress, Rewound, RunStarted
+from reid_tui.training.events import (
+    CheckpointSaved,
+    CommandRefused,
+    LrChanged,
+    MarginChanged,
+    Progress,
+    Rewound,
+    RunStarted,
+)
 
 if TYPE_CHECKING:
     from reid_tui.training.events import AnyEvent
@@ -45,6 +53,8 @@ class RunChanges:
         self._refused: list[CommandRefused] = []
         self._parts: list[RunStarted] = []
         self._gap: tuple[int, str] | None = None
+        self._saved: dict[int, int] = {}
+        """By step of a checkpoint, how many changes of that very step were told before it."""
         self._reached = 0
         """Step of the newest event."""
 
@@ -83,6 +93,8 @@ class RunChanges:
                 self._turn(event, "margin")
             case LrChanged():
                 self._turn(event, "lr")
+            case CheckpointSaved():
+                self._saved[event.step] = sum(change.step == event.step for change in self._changes)
             case CommandRefused():
                 self._refused.append(event)
             case Progress():
@@ -123,7 +135,9 @@ class RunChanges:
         if self._gap is not None and self._gap[0] > step:
             self._gap = None
         self._refused = [event for event in self._refused if event.step <= step]
-        kept = [change for change in self._changes if change.step <= step]
+        self._saved = {at: told_before for at, told_before in self._saved.items() if at <= step}
+        kept = [change for change in self._changes if change.step < step]
+        kept += [change for change in self._changes if change.step == step][: self._saved.get(step)]
         self._changes = []
         for name, raw in told.items():
             mine = [change for change in kept if change.name == name]
