@@ -122,6 +122,20 @@ def trained(folder: Path) -> None:
             shoot(terminal, name, 78 if name == "eval" else None)
 
 
+def why(folder: Path) -> None:
+    """Every panel on people never seen: the worst pairs, what a query finds, which identities overlap."""
+    with Tmux(200, 60, folder, PATH | {"COLORTERM": "truecolor"}) as terminal:
+        terminal.run(*COMMAND, "--data", "pedestrians", "--preset", "fast", "--name", "why")
+        terminal.until(at_step(64), 120)
+        terminal.press("6", "7", "8")
+        terminal.until(
+            lambda screen: "DONE" in screen and "query 1 of 1,024" in screen and "pair 1 of 10" in screen, 120
+        )
+        shoot(terminal, "why")
+        terminal.press("q")
+        terminal.until(lambda screen: "verification" in screen, 60)
+
+
 def small_and_large(folder: Path) -> None:
     with Tmux(80, 24, folder, PATH) as terminal:
         terminal.run(*COMMAND, *DATA, "--name", "small")
@@ -173,6 +187,6 @@ def pairs(folder: Path) -> None:
 if __name__ == "__main__":
     wanted = sys.argv[1:]
     with tempfile.TemporaryDirectory() as made:
-        for make in (dashboard, own_images, trained, small_and_large, attached, headless, pairs):
+        for make in (dashboard, own_images, trained, why, small_and_large, attached, headless, pairs):
             if not wanted or make.__name__ in wanted:
                 make(Path(made))

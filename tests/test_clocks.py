@@ -21,6 +21,7 @@ from reid_tui.training import events as ev
 from reid_tui.training import stopwatch, trainer
 from reid_tui.training.event_json import to_json
 from reid_tui.training.stopwatch import RATE_STEPS, Stopwatch
+from reid_tui.tui.frame import Controls
 from reid_tui.view.fold import fold
 from reid_tui.view.numbers import number_rows
 from reid_tui.view.run_state import RunState
@@ -110,7 +111,11 @@ async def test_the_screen_while_both_clocks_jump(monkeypatch: pytest.MonkeyPatch
             assert_sane(rig.app.state)
             assert not BAD.search(rig.text), rig.text
         await rig.press("+")
-        await rig.until(lambda: "margin 1.05" in rig.panel("distances").value(SimpleNamespace(state=rig.app.state)))
+        await rig.until(
+            lambda: (
+                "margin 1.05" in rig.panel("distances").value(SimpleNamespace(state=rig.app.state, controls=Controls()))
+            )
+        )
 
 
 def test_ages_of_runs_from_the_future(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_pictures_exist() -> None:
 
 
 def test_pages_that_are_linked_exist_and_none_is_forgotten() -> None:
-    linked = set(re.findall(r"\]\((docs/[^)]+)\)", README))
+    linked = set(re.findall(r"\]\((docs/[^)#]+)(?:#[^)]*)?\)", README))
     assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").iterdir()}
     assert len(README.splitlines()) <= 200
 

@@ -22,7 +22,7 @@ from tests.training.small import small_config, state_at
 def picture() -> Picture:
     points = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))
     identities = np.arange(2000) % 10
-    return Picture(points.numpy(), identities, evaluate(points, Labels(identities), seed=0, margin=1.0))
+    return Picture(points.numpy(), identities, evaluate(points, Labels(identities), seed=0, margin=1.0), norm=1.0)
 
 
 @pytest.fixture

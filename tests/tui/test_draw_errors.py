@@ -41,7 +41,6 @@ async def test_a_panel(
     async with dashboard(size=(200, 60)) as rig:
         await rig.press("6", "7", "8")
         await rig.until(lambda: all(panel.canvas.text.strip() for panel in rig.main.area.panels))
-        before = rig.panel(name).canvas.text.splitlines()[0]
         with monkeypatch.context() as patch:
             patch.setattr(rig.panel(name), method, broken)
             rig.app.theme = "reid-light"
@@ -52,8 +51,7 @@ async def test_a_panel(
             await goes_on(rig)
             assert tracebacks(caplog) == 1
         rig.app.theme = "reid-dark"
-        await rig.until(lambda: WORDS not in rig.panel(name).canvas.text)
-        await rig.until(lambda: rig.panel(name).canvas.text.splitlines()[0][:4] == before[:4])
+        await rig.until(lambda: rig.panel(name).canvas.text.strip() and "cannot" not in rig.panel(name).canvas.text)
 
 
 @pytest.mark.parametrize("part", ["identity_line", "progress_line"])
