@@ -39,7 +39,7 @@ from reid_tui.bench.sharing import measure_sharing
 from reid_tui.bench.starting import measure_start
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
-from reid_tui.bench.viewer import measure_viewer
+from reid_tui.bench.viewer import EXTRAS, measure_viewer
 from reid_tui.errors import ReidTuiError
 from reid_tui.training.events import Progress
 
@@ -51,6 +51,9 @@ U = TypeVar("U")
 
 PLAIN_TARGET: Final = 1.7
 DASHBOARD_TARGET: Final = 0.97
+PANELS_TARGET: Final = 0.95
+LARGE: Final = (200, 60)
+"""Columns and rows in which all panels are shown at once."""
 LATENCY_TARGET_MS: Final = 100.0
 DISTRIBUTED_TARGET: Final = 0.85
 PROCESSES: Final = 2
@@ -87,19 +90,28 @@ def measure_plain(setup: Setup) -> Iterator[Result]:
 
 def measure_dashboard(setup: Setup) -> Iterator[Result]:
     """The dashboard over headless training, in pairs a second, and whether their losses are equal."""
+    yield from _over_headless(setup, "dashboard", COLUMNS, ROWS, b"", DASHBOARD_TARGET)
+
+
+def measure_panels(setup: Setup) -> Iterator[Result]:
+    """The same with all panels on a large terminal."""
+    yield from _over_headless(setup, "panels", *LARGE, EXTRAS, PANELS_TARGET)
+
+
+def _over_headless(setup: Setup, name: str, columns: int, rows: int, keys: bytes, target: float) -> Iterator[Result]:
     dashboard, headless = _in_turn(
-        setup, "dashboard", lambda name: run_dashboard(setup, name), lambda name: run_headless(setup, name)
+        setup, name, lambda run: run_dashboard(setup, run, columns, rows, keys), lambda run: run_headless(setup, run)
     )
     a = Side("dashboard", tuple(pairs_per_s(events, WARM_UP_STEPS) for events in dashboard))
     b = Side("reid-tui train", tuple(pairs_per_s(events, WARM_UP_STEPS) for events in headless))
     yield Result(
-        name="dashboard",
-        what=f"dashboard {COLUMNS}x{ROWS} over headless",
+        name=name,
+        what=f"dashboard {columns}x{rows}{', all panels,' if keys else ''} over headless",
         unit="pairs/s",
         a=a,
         b=b,
-        target=f">= {DASHBOARD_TARGET:g}",
-        met=_median_ratio(a, b) >= DASHBOARD_TARGET,
+        target=f">= {target:g}",
+        met=_median_ratio(a, b) >= target,
         device=device_of(headless[0]),
     )
     sequences = [losses(events) for events in (*dashboard, *headless)]
@@ -215,6 +227,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Setup], Iterator[Result]]]] = {
     "precision": measure_precision,
     "fast": measure_fast,
     "dashboard": measure_dashboard,
+    "panels": measure_panels,
     "distributed": measure_distributed,
     "scores": measure_scores,
     "latency": measure_latency,

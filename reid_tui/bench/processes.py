@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.bench.rates import WARM_UP_STEPS
 from reid_tui.bench.screen import Screen
-from reid_tui.bench.terminal import Terminal
+from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.errors import OK, ReidTuiError
 from reid_tui.runs.log import read_events
 from reid_tui.text import printable
@@ -130,15 +130,28 @@ def run_preset(setup: Setup, name: str, *options: str, threads: int | None = Non
     return events_of(runs_dir)
 
 
-def run_dashboard(setup: Setup, name: str) -> list[AnyEvent]:
+def run_dashboard(
+    setup: Setup, name: str, columns: int = COLUMNS, rows: int = ROWS, keys: bytes = b""
+) -> list[AnyEvent]:
     """Train in a terminal that is read all the time.
+
+    Args:
+        setup: what is trained.
+        name: of the runs' folder.
+        columns: of the terminal.
+        rows: of the terminal.
+        keys: pressed as soon as it trains.
 
     Raises:
         ReidTuiError: it failed, or left no log.
     """
     runs_dir = setup.folder / name
     command = (*REID_TUI, *setup.run_options(runs_dir), "--exit-when-done")
-    with Terminal(command) as terminal:
+    with Terminal(command, columns, rows) as terminal:
+        if keys:
+            until_training(terminal, runs_dir, steps=1)
+        for key in keys:
+            terminal.press(bytes([key]))
         try:
             code = terminal.wait(setup.timeout_s)
         except subprocess.TimeoutExpired as error:

@@ -46,8 +46,8 @@ def pairs_per_s(events: Iterable[AnyEvent], warm_up_steps: int) -> float:
 
 
 def losses(events: Iterable[AnyEvent]) -> tuple[tuple[int, float], ...]:
-    """Step and loss of each progress event."""
-    return tuple((event.step, event.loss) for event in events if isinstance(event, Progress))
+    """Step and loss of each step that was told of."""
+    return tuple(one for event in events if isinstance(event, Progress) for one in event.of_steps())
 
 
 def equal_losses(a: Sequence[tuple[int, float]], b: Sequence[tuple[int, float]]) -> int:

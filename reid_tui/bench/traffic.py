@@ -33,8 +33,8 @@ class Case(NamedTuple):
 
 
 CASES: Final = (
-    Case("default", 120, 40, 20.0),
-    Case("--fps 2", 80, 24, 6.0, options=("--fps", "2")),
+    Case("default", 120, 40, 12.0),
+    Case("--fps 2", 80, 24, 3.0, options=("--fps", "2")),
     Case("over SSH", 120, 40, 10.0, variables=(("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22"),)),
 )
 

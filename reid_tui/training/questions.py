@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 import numpy as np
@@ -63,6 +64,7 @@ class Questions:
         self._emit = emit
         self._left_out = left_out
         self._suspects = Suspects(dataset, keeper)
+        self._layout = learner.parts.layout
 
     def answer(self, command: cmd.Question, step: int) -> None:
         """Answer a command after so many steps."""
@@ -140,7 +142,7 @@ class Questions:
         rows = (command.first, command.second)
         split, images = self._images(rows, train=command.train)
         pixels = torch.from_numpy(images.take(np.array(rows))).to(self._learner.device)
-        distance, parts = deciding_parts(self._learner.scored, pixels)
+        distance, parts = deciding_parts(self._learner.scored, pixels, self._layout)
         first, second = (tuple(part.flatten().tolist()) for part in parts)
         self._emit(
             ev.PairExplained(
@@ -163,7 +165,9 @@ class Questions:
             self._emit(ev.PictureEmbedded(step=step, path=path, embedding=(), problem=str(error)))
             return
         images = torch.from_numpy(pixels[None].copy()).to(self._learner.device)
-        embedding = tuple(embed(self._learner.scored, images, prepare=to_input)[0].tolist())
+        embedding = tuple(
+            embed(self._learner.scored, images, prepare=partial(to_input, layout=self._layout))[0].tolist()
+        )
         if all(map(math.isfinite, embedding)):
             told = ev.PictureEmbedded(step=step, path=path, embedding=embedding, image=read_only(pixels))
         else:
@@ -171,19 +175,22 @@ class Questions:
         self._emit(told)
 
 
-def deciding_parts(network: nn.Module, images_NCHW: Tensor) -> tuple[float, Tensor]:
+def deciding_parts(
+    network: nn.Module, images_NCHW: Tensor, layout: torch.memory_format = torch.channels_last
+) -> tuple[float, Tensor]:
     """How much the distance of two images depends on each of their parts.
 
     Args:
         network: computes in evaluation mode; no gradient of its weights is kept.
         images_NCHW: two, uint8, where the network is.
+        layout: of the network's weights.
 
     Returns:
         The distance, and (2, rows, columns) whole numbers from 0 to 9 on the CPU: the gradients of the squared
         distance with respect to the pixels, their sizes added over the channels and averaged over each part, the
         largest of each image as 9. All 0 where the images are equal.
     """
-    inputs = to_input(images_NCHW)
+    inputs = to_input(images_NCHW, layout=layout)
     with evaluating(network), torch.enable_grad():
         inputs.requires_grad_()
         first_D, second_D = network(inputs).float()
