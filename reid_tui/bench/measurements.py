@@ -39,7 +39,7 @@ from reid_tui.bench.sharing import measure_sharing
 from reid_tui.bench.starting import measure_start
 from reid_tui.bench.terminal import COLUMNS, ROWS, Terminal
 from reid_tui.bench.traffic import measure_bytes
-from reid_tui.bench.viewer import EXTRAS, measure_viewer
+from reid_tui.bench.viewer import EXTRAS, LARGE, measure_viewer
 from reid_tui.errors import ReidTuiError
 from reid_tui.training.events import Progress
 
@@ -52,8 +52,6 @@ U = TypeVar("U")
 PLAIN_TARGET: Final = 1.7
 DASHBOARD_TARGET: Final = 0.97
 PANELS_TARGET: Final = 0.95
-LARGE: Final = (200, 60)
-"""Columns and rows in which all panels are shown at once."""
 LATENCY_TARGET_MS: Final = 100.0
 DISTRIBUTED_TARGET: Final = 0.85
 PROCESSES: Final = 2

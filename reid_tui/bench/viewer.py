@@ -19,6 +19,8 @@ MEMORY_TARGET_MIB: Final = 80.0
 PANELS_TARGET_MIB: Final = 110.0
 EXTRAS: Final = b"678"
 """Keys of the panels that are hidden at first."""
+LARGE: Final = (200, 60)
+"""Columns and rows in which all panels are shown at once."""
 WATCHED_S: Final = 10.0
 _EPOCHS: Final = "1000"
 _LONGEST_S: Final = 60.0
@@ -45,7 +47,7 @@ def measure_viewer(setup: Setup) -> Iterator[Result]:
             shown, occupied = _attached(runs_dir)
             seconds.append(shown)
             mib.append(occupied)
-            all_panels.append(_attached(runs_dir, EXTRAS)[1])
+            all_panels.append(_attached(runs_dir, EXTRAS, *LARGE)[1])
         device = device_of(events_of(runs_dir))
     yield Result(
         name="viewer",
@@ -70,7 +72,7 @@ def measure_viewer(setup: Setup) -> Iterator[Result]:
 
     yield Result(
         name="viewer",
-        what="attached viewer, all panels shown",
+        what=f"attached viewer {LARGE[0]}x{LARGE[1]}, all panels shown",
         unit="MiB",
         a=Side("with its parent, at most", tuple(all_panels)),
         target=f"<= {PANELS_TARGET_MIB:g}",
@@ -80,10 +82,10 @@ def measure_viewer(setup: Setup) -> Iterator[Result]:
     )
 
 
-def _attached(runs_dir: Path, keys: bytes = b"") -> tuple[float, float]:
+def _attached(runs_dir: Path, keys: bytes = b"", columns: int = COLUMNS, rows: int = ROWS) -> tuple[float, float]:
     """Seconds from the start until the running state is shown, and the most MiB that the viewer occupied with keys."""
     began = time.perf_counter()
-    with Terminal((*REID_TUI, "attach", "--runs-dir", str(runs_dir))) as terminal:
+    with Terminal((*REID_TUI, "attach", "--runs-dir", str(runs_dir)), columns, rows) as terminal:
         while not any(_SHOWN in chunk.data for chunk in terminal.chunks):
             if not terminal.running or time.perf_counter() > began + _LONGEST_S:
                 raise ReidTuiError(f"the viewer showed no run: {last_line(terminal)}")

@@ -17,15 +17,18 @@ class Rhythm(NamedTuple):
     """Seconds between two drawings of header, numbers or log."""
     charts: float
     """Seconds between two drawings of a chart, which costs far more bytes."""
+    maps: float
+    """Seconds between two drawings of the map or the distances, which change all over."""
 
 
 def rhythm(fps: int) -> Rhythm:
-    """What is drawn every second of `fps` ticks a second, and every fourth. Numbers move once a second at the least.
+    """What is drawn every second of `fps` ticks a second, every fourth and every eighth.
 
-    Intervals end a little before a tick, so that a tick that comes early still counts.
+    Numbers move once a second at the least. Intervals end a little before a tick, so that a tick that comes early still
+    counts.
     """
     numbers = min(max(1.9 / fps, 0.25), 0.95)
-    return Rhythm(numbers, 2 * numbers)
+    return Rhythm(numbers, 2 * numbers, 4 * numbers)
 
 
 class Pace:

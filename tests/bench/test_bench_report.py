@@ -208,7 +208,7 @@ def log(pace: float, loss: float = 0.5) -> list[AnyEvent]:
 def test_the_sides_take_turns_and_are_held_against_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 
-    def dashboard(_: Setup, name: str) -> list[AnyEvent]:
+    def dashboard(_: Setup, name: str, *_size: object) -> list[AnyEvent]:
         order.append(name)
         return log(98.0)
 

@@ -30,8 +30,8 @@ def test_bytes_by_second() -> None:
 
 def test_the_promised_targets_are_measured() -> None:
     assert {(case.columns, case.rows, case.options, case.target_kib_per_s) for case in CASES if not case.variables} == {
-        (120, 40, (), 20.0),
-        (80, 24, ("--fps", "2"), 6.0),
+        (120, 40, (), 12.0),
+        (80, 24, ("--fps", "2"), 3.0),
     }
     assert any(name == "SSH_CONNECTION" for case in CASES for name, _ in case.variables)
 

@@ -144,6 +144,7 @@ def test_a_pace_is_slowed_down() -> None:
 def test_numbers_move_every_second_at_least_and_charts_half_as_often(fps: int) -> None:
     rhythm = pace.rhythm(fps)
     assert rhythm.charts == 2 * rhythm.numbers < 2
+    assert rhythm.maps == 2 * rhythm.charts
     assert pace.rhythm(max(fps - 1, 1)) >= rhythm
 
 
