@@ -21,6 +21,7 @@ from reid_tui.runs.log import read_events
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from tests.conftest import ends_within
+from tests.ptys import Pty
 
 pytestmark = pytest.mark.slow
 
@@ -234,6 +235,28 @@ def test_a_run_goes_on_in_one_process(parts: dict[str, Part]) -> None:
 def test_nobody_listens_but_on_loopback(parts: dict[str, Part]) -> None:
     assert parts["steered"].listening
     assert {address[-8:] for address in parts["steered"].listening} == {"0100007F"}
+
+
+def test_the_dashboard_steers_all_of_them(tmp_path: Path) -> None:
+    terminal = Pty(tmp_path, *OPTIONS, "--nproc", "2")
+    try:
+        terminal.until("progress", step=3)
+        others = children(terminal.process.pid)
+        terminal.press("+")
+        terminal.until("margin_changed")
+        turned = terminal.events()[-1]["step"]
+        terminal.until("progress", step=turned + 3)
+        terminal.press("q")
+        terminal.until_shown(b"save and quit")
+        terminal.press("s")
+        assert terminal.process.wait(ENDS_S) == OK, terminal.shown[-2000:]
+        lines = terminal.events()
+    finally:
+        terminal.end()
+    assert lines[0]["processes"] == 2
+    assert (lines[-1]["event"], lines[-1]["saved"]) == ("stopped", True)
+    assert {line["margin"] for line in lines if line["event"] == "progress" and line["step"] > turned} == {1.05}
+    assert all(ends_within(pid, ENDS_S) for pid in others)
 
 
 def test_torchrun_starts_them(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ KEYS: Final = (
     Key(("tab",), "tab", "focus_next", "Next panel", "focus the next panel", "panels"),
     Key(("shift+tab",), "shift+tab", "focus_previous", "Previous panel", "focus the panel before", "panels"),
     Key(("z",), "z", "screen.zoom", "Zoom", "zoom the panel, and back", "panels", (), "zoom"),
-    Key(("escape",), "esc", "screen.back", "Back", "leave cursor, zoom or class", "panels"),
+    Key(("escape",), "esc", "screen.back", "Back", "leave cursor, zoom, class", "panels"),
     *_turn("retrieval", "query", "next_query"),
     Key(
         (),
