@@ -16,6 +16,7 @@ from reid_tui.tui.screens.go_back import GoBackScreen
 from reid_tui.tui.screens.help import HelpScreen
 from reid_tui.tui.screens.margin import MarginScreen
 from reid_tui.tui.screens.number import NumberScreen
+from reid_tui.tui.screens.query import QueryScreen
 from reid_tui.tui.screens.quit import QuitScreen
 from tests.tui.rig import Detachable, Rig, dashboard
 from tests.view.samples import whole_snapshot
@@ -156,6 +157,7 @@ CHECKS: dict[str, Check] = {
     "evaluate": sends(cmd.Evaluate()),
     **{f"screen.panel('{name}')": hides(name) for name in ("loss", "map", "distances", "numbers", "log")},
     **{f"screen.panel('{name}')": shows(name) for name in EXTRAS},
+    "ask_query": opens(QueryScreen),
     "screen.reset_panels": resets,
     "focus_next": focuses_first,
     "focus_previous": focuses_last,

@@ -43,7 +43,7 @@ async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
         rig.app.notify = lambda text, **_: said.append(text)
         palette = {command.title: command.callback for command in rig.app.get_system_commands(rig.main)}
         for key in KEYS:
-            if key.sends and key.action not in ("quit", "app.ask_query"):  # a query needs no trainer as a rule
+            if key.sends and key.action not in ("quit", "ask_query"):  # a query needs no trainer as a rule
                 said.clear()
                 now[0] += 10
                 palette[key.title]()

@@ -79,6 +79,15 @@ async def test_an_image_and_an_identity_are_answered_from_the_snapshot() -> None
         assert rig.script.sent == []
 
 
+@pytest.mark.parametrize("before", [(), ("1", "z")])
+async def test_a_query_may_be_asked_from_anywhere(before: tuple[str, ...]) -> None:
+    async with dashboard() as rig:
+        rig.script.emit(SNAPSHOT)
+        await rig.press(*before)
+        await ask(rig, "#17")
+        await rig.until(lambda: "#17 cam" in rig.text and rig.panel("retrieval").has_focus)
+
+
 async def test_a_picture_is_answered_by_the_trainer() -> None:
     assert SNAPSHOT.embeddings is not None
     async with dashboard() as rig:
@@ -107,6 +116,7 @@ async def test_after_the_end_nobody_embeds_a_picture() -> None:
     async with dashboard() as rig:
         await with_retrieval(rig)
         rig.script.emit(ev.Stopped(step=40, reason="asked", saved=True))
+        await rig.until(lambda: rig.app.state.ended)
         await ask(rig, "a.png")
         await rig.until(lambda: "nobody trains this run, so no new picture is embedded" in rig.text)
         assert rig.script.sent == []

@@ -175,8 +175,12 @@ class MainScreen(Screen[None]):
 
     def asked_for(self, text: str | None) -> list[Command]:
         """Show what is found for what a person typed, None for nothing; what the trainer is to be asked for that."""
+        if text is None:
+            return []
+        if "retrieval" not in self.area.arrangement.boxes:
+            self.action_panel("retrieval")
         self._changed()
-        return [] if text is None else self._retrieval.asked(text.strip())
+        return self._retrieval.asked(text.strip())
 
     def action_drawn_anew(self) -> None:
         """A panel has something else to show."""
