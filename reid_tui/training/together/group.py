@@ -123,19 +123,20 @@ class Group:
 
     @contextlib.contextmanager
     def doing(self, task: Task) -> Iterator[None]:
-        """Have all do a piece of work, and do one's part of it inside; the others were told already.
+        """Have all do a piece of work, and do one's part of it inside. Rank 0 does not wait until the others know.
 
         Raises:
             LostProcessError: somebody is gone.
         """
         with self._lock, self._watched():
-            if self.leads:
-                self._tell(task)
+            told = self._begin_to_tell(task) if self.leads else None
             try:
                 yield
             except BaseException:
                 self._hang_up()  # the others are in the middle of it
                 raise
+            if told is not None:
+                self._told(*told)
 
     def hand_out(self, tensors: dict[str, Tensor]) -> None:
         """Give all the state to go on with."""
@@ -179,7 +180,7 @@ class Group:
             LostProcessError: somebody is gone.
         """
         with self._lock, self._watched():
-            return self._tell(Task(Work.NOTHING))
+            return self._told(*self._begin_to_tell(Task(Work.NOTHING)))
 
     def handed_out(self, task: Task) -> dict[str, Tensor]:
         """What rank 0 hands out."""
@@ -202,13 +203,19 @@ class Group:
             if part.stop > part.start:
                 dist.recv(whole[part], number)
 
-    def _tell(self, task: Task) -> Task:
+    def _begin_to_tell(self, task: Task) -> tuple[Tensor, dist.Work]:
         """All get rank 0's task, and rank 0 the signals of all; five numbers, and one for each process."""
         numbers = torch.zeros(len(Task._fields) + self.rank.world_size, dtype=torch.float64)
         if self.leads:
             numbers[: len(task)] = torch.tensor(task, dtype=torch.float64)
         numbers[len(task) + self.rank.number] = self.signalled
-        dist.all_reduce(numbers)
+        coming = dist.all_reduce(numbers, async_op=True)
+        assert coming is not None, "asked for without waiting"
+        return numbers, coming
+
+    def _told(self, numbers: Tensor, coming: dist.Work) -> Task:
+        """The task, when it is there."""
+        coming.wait()
         work, number, margin, rate, size, *signals = numbers.tolist()
         self._told_at = time.monotonic()
         got = next(((int(value), sender) for sender, value in enumerate(signals) if value), None)

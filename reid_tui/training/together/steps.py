@@ -19,7 +19,7 @@ from reid_tui.training.steps.costs import Costs
 from reid_tui.training.steps.eager import EagerSteps
 from reid_tui.training.together.group import Task, Work
 from reid_tui.training.together.norms import normalise_together
-from reid_tui.training.together.summing import summed
+from reid_tui.training.together.summing import in_common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,18 +40,23 @@ class TogetherCosts(Costs):
         self._group = group
         normalise_together(parts.network, group.process_group)
         gpus = [parts.device] if parts.device.type == "cuda" else None
-        self._network = DistributedDataParallel(parts.network, device_ids=gpus, process_group=group.process_group)
+        self._network = DistributedDataParallel(
+            parts.network,
+            device_ids=gpus,
+            process_group=group.process_group,
+            gradient_as_bucket_view=True,
+        )
 
     def points(self, batch: Batch) -> Tensor:
         """(N, D) float32, of all processes.
 
-        The gradient of a sum over processes is the sum of their gradients, each of the whole loss; so it comes back as
-        many times too large as there are processes, of which `DistributedDataParallel` then takes the mean.
+        Each process's loss is the whole one, so a gradient comes back as many times too large as there are processes,
+        of which `DistributedDataParallel` then takes the mean.
         """
         images = len(batch.labels_N)
         mine = self._group.part(images)
         own_ND = super().points(batch)
-        return summed(pad(own_ND, (0, 0, mine.start, images - mine.stop)), self._group.process_group)
+        return in_common(pad(own_ND, (0, 0, mine.start, images - mine.stop)), self._group.process_group)
 
 
 class TogetherSteps(EagerSteps):
