@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.cells import cell_len
@@ -31,7 +32,6 @@ from reid_tui.view.text import amount, done_of, duration, fixed, rate
 from reid_tui.view.wording import LogLine, last_words, log_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
     from rich.console import Console
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S: Final = 10.0
 LOADING_EVERY_S: Final = 5.0
+BAR_EVERY_S: Final = 0.25
+MOST_STEPS: Final = 256
+"""That wait to be taken into the state."""
 _SETTLE_S: Final = 1.0
 """That a terminal gets to take what is said last."""
 _BAR: Final = 6
@@ -49,11 +52,14 @@ _BAR: Final = 6
 _QUIET: Final = frozenset({"phase", "run"})
 
 
+State = Callable[[], RunState]
+
+
 class Talk(Protocol):
     """Tells a person on stderr how it goes."""
 
-    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
-        """After each event."""
+    def tell(self, event: ev.AnyEvent, state: State) -> None:
+        """After each event; what it led to costs something to ask for."""
 
     def close(self) -> None:
         """Once, at the end."""
@@ -62,7 +68,7 @@ class Talk(Protocol):
 class NoTalk:
     """`--progress none`."""
 
-    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+    def tell(self, event: ev.AnyEvent, state: State) -> None:
         """Say nothing."""
 
     def close(self) -> None:
@@ -78,22 +84,24 @@ class PlainTalk:
         self._due = clock() + PLAIN_EVERY_S
         self._loading = ""
 
-    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+    def tell(self, event: ev.AnyEvent, state: State) -> None:
         """Print what is worth a line."""
-        line = _line(event)
         if isinstance(event, ev.Progress):
-            self._print_if_due(progress_text(event, state), PLAIN_EVERY_S)
-        elif isinstance(event, ev.PhaseChanged) and line is not None and line.text == self._loading and event.total:
-            self._print_if_due("  ".join((line.text, *done_of(event.done, event.total))), LOADING_EVERY_S)
+            self._print_if_due(lambda: progress_text(event, state()), PLAIN_EVERY_S)
+            return
+        line = _line(event)
+        if isinstance(event, ev.PhaseChanged) and line is not None and line.text == self._loading and event.total:
+            text = "  ".join((line.text, *done_of(event.done, event.total)))
+            self._print_if_due(lambda: text, LOADING_EVERY_S)
         elif line is not None:
             if line.kind == "phase":
                 self._loading, self._due = line.text, self._clock() + LOADING_EVERY_S
             print_line(self._console, line.text, "" if line.kind in _QUIET else f"step {line.step}  ")
 
-    def _print_if_due(self, text: str, every_s: float) -> None:
+    def _print_if_due(self, text: Callable[[], str], every_s: float) -> None:
         if self._clock() >= self._due:
             self._due = self._clock() + every_s
-            print_line(self._console, text)
+            print_line(self._console, text())
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -109,16 +117,21 @@ class BarTalk:
             BarColumn(bar_width=None),
             TextColumn("{task.fields[numbers]}", markup=False),
             console=console,
-            refresh_per_second=4,
+            refresh_per_second=round(1 / BAR_EVERY_S),
             redirect_stdout=sys.stdout.isatty(),  # data that goes elsewhere is not for the screen
             expand=True,
         )
         self._task: TaskID | None = None
+        self._due = 0.0
         self._bar.start()
 
-    def tell(self, event: ev.AnyEvent, state: RunState) -> None:
+    def tell(self, event: ev.AnyEvent, state_of: State) -> None:
         """Move the bar, or print a line above it."""
+        if isinstance(event, ev.Progress) and time.monotonic() < self._due:
+            return
+        state = state_of()
         if isinstance(event, ev.Progress):
+            self._due = time.monotonic() + BAR_EVERY_S
             self._move(state, *_numbers(event, state), "")
             return
         line = _line(event)
@@ -181,9 +194,18 @@ class Follower:
     def __init__(self, talk: Talk, *, as_json: bool) -> None:
         self._talk = talk
         self._as_json = as_json
-        self.state = RunState()
+        self._state = RunState()
+        self._steps: list[ev.AnyEvent] = []
+        """Told, and not yet in the state."""
         self.loading = False
         """Whether torch and the data are still being brought in: nothing is lost by breaking that off."""
+
+    @property
+    def state(self) -> RunState:
+        """What all that was told led to. Many steps at once cost little more than one."""
+        if self._steps:
+            self._state, self._steps = fold(self._state, self._steps), []
+        return self._state
 
     def close(self) -> None:
         """End the talk."""
@@ -193,10 +215,12 @@ class Follower:
         """Take an event; never raises."""
         if self._as_json:
             self._write(event)
-        self.state = fold(self.state, [event])
+        self._steps.append(event)
+        if not isinstance(event, ev.Progress) or len(self._steps) == MOST_STEPS:
+            _ = self.state
         self.loading = isinstance(event, ev.PhaseChanged) and event.phase in ("importing", "loading")
         try:
-            self._talk.tell(event, self.state)
+            self._talk.tell(event, lambda: self.state)
         except OSError:  # whoever read stderr is gone; the log has it all
             self._talk = NoTalk()
 

@@ -266,7 +266,7 @@ def test_a_narrow_bar_leaves_numbers_out_and_cuts_none(width: int) -> None:
     talk = BarTalk(Patient(file=file, width=width, force_terminal=True, color_system=None))
     states = [fold(RunState(), [started(), event]), fold(RunState(), [started(), event, end])]
     for happened, state in zip((event, end), states, strict=True):
-        talk.tell(happened, state)
+        talk.tell(happened, lambda state=state: state)
         talk._bar.refresh()
     talk.close()
     bars = [
@@ -298,7 +298,7 @@ def test_what_stands_above_the_bar_is_broken_between_words(width: int) -> None:
     state = RunState()
     for event in (started(), progress(7), *changes):
         state = fold(state, [event])
-        talk.tell(event, state)
+        talk.tell(event, lambda state=state: state)
     talk.close()
     words = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", file.getvalue()).split()
     assert sum(word == "4242" for word in words) == 20

@@ -35,7 +35,7 @@ def test_the_bar_shows_how_much_is_loaded(width: int, words: str) -> None:
     state = RunState()
     for event in (loading(0, 0), loading(1), loading(3234)):
         state = fold(state, [event])
-        talk.tell(event, state)
+        talk.tell(event, lambda state=state: state)
     (task,) = talk._bar.tasks
     talk._bar.refresh()
     talk.close()
@@ -49,7 +49,7 @@ def test_plain_lines_tell_what_is_loaded_once_and_every_few_seconds_how_much_of_
     for event in (loading(0, 0, "looking"), *(loading(n * 100) for n in range(130)), loading(0, 0, "looking")):
         now += 0.125
         state = fold(state, [event])
-        talk.tell(event, state)
+        talk.tell(event, lambda state=state: state)
     assert file.getvalue().splitlines() == [
         "looking",
         "reading pictures",
@@ -68,7 +68,7 @@ def test_what_the_data_is_warned_of_is_told_whole(talk: type[BarTalk | PlainTalk
     told = talk(Patient(file=file, width=width, force_terminal=True, color_system=None))
     for event in (started(), *(ev.Warned(step=0, code="data_alone", message=text) for text in messages)):
         state = fold(state, [event])
-        told.tell(event, state)
+        told.tell(event, lambda state=state: state)
     told.close()
     text = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", file.getvalue())
     words = "".join(text.split())

@@ -324,8 +324,8 @@ def test_the_bar_shows_what_is_done_as_it_stands(text: str) -> None:
         console = Console(file=StringIO(), force_terminal=True, color_system="truecolor", width=500, highlight=False)
         talk = BarTalk(console)
         for event in (ev.PhaseChanged(step=0, phase="loading", detail=say(text)), *late(say)):
-            talk.tell(event, RunState())
-        talk.tell(ev.PhaseChanged(step=0, phase="loading", detail=say(text)), RunState())
+            talk.tell(event, RunState)
+        talk.tell(ev.PhaseChanged(step=0, phase="loading", detail=say(text)), RunState)
         talk.close()
         shown.append(console.file.getvalue().encode(errors="surrogatepass"))  # type: ignore[attr-defined]
     told = same_kinds(*shown)

@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 from reid_tui.config import RunConfig
 from reid_tui.evaluation.hub import Hub
 from reid_tui.training.card import fitted_from
-from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase, snake
+from reid_tui.training.events import EVENT_TYPES, AnyEvent, DatasetFacts, Phase
 
 _SIMPLE: Final[dict[str, type]] = {"int": int, "str": str, "bool": bool}
 _LEFT_OUT: Final = frozenset(
@@ -34,6 +34,7 @@ _INTERVALS: Final = frozenset({"rank1", "map", "minp", "auc", "eer"})
 """Scores that have one; those of a later version are left out."""
 _LARGEST: Final = 2**53
 """Of whole numbers: each has a float of its own, and fits into arrays."""
+_NAMES: Final = {kind: name for name, kind in EVENT_TYPES.items()}
 _FIELDS: Final = {
     kind: tuple((item.name, str(item.type)) for item in dataclasses.fields(kind) if item.compare)
     for kind in EVENT_TYPES.values()
@@ -45,18 +46,18 @@ def to_json(event: AnyEvent) -> dict[str, Any]:
 
     Non-finite numbers become null, so that every line is strict JSON.
     """
-    head: dict[str, Any] = {"event": snake(type(event).__name__), "seq": event.seq, "time": event.time}
-    for item in dataclasses.fields(event):
-        value = getattr(event, item.name)
-        if item.name in head or not item.compare or (item.name in _LEFT_OUT and not value):
+    head: dict[str, Any] = {"event": _NAMES[type(event)], "seq": event.seq, "time": event.time}
+    for name, _ in _FIELDS[type(event)]:
+        value = getattr(event, name)
+        if name in head or (name in _LEFT_OUT and not value):
             continue
-        if item.name in ("tar_at_far", "intervals"):
+        if name in ("tar_at_far", "intervals"):
             value = {str(key): _strict(of_key) for key, of_key in value}
         if isinstance(value, float):
             value = _strict(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             value = dataclasses.asdict(value)
-        head[item.name] = value
+        head[name] = value
     return head
 
 
@@ -85,7 +86,7 @@ def from_json(value: dict[str, Any]) -> AnyEvent:
     try:
         return kind(**{name: _read(name, declared, value[name]) for name, declared in _FIELDS[kind] if name in value})
     except TypeError as error:
-        raise ValueError(f"incomplete {snake(kind.__name__)} event: {error}") from error
+        raise ValueError(f"incomplete {_NAMES[kind]} event: {error}") from error
 
 
 def _read(name: str, declared: str, raw: Any) -> Any:  # noqa: ANN401

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from reid_tui.config import RunConfig
@@ -26,7 +27,7 @@ def inside_margin(config: RunConfig, teaching: float, same_P: NDArray[np.bool_])
     if config.loss != "contrastive":
         return teaching
     if config.pairs == "random":
-        same = float(same_P.mean())
+        same = float(np.count_nonzero(same_P) / len(same_P))
     elif config.images_per_identity is None:  # of older versions: who is in a batch is left to chance
         return math.nan
     elif config.miner in ("all", "margin"):
