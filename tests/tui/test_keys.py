@@ -287,6 +287,7 @@ def test_every_panel_with_keys_has_them_pressed() -> None:
 async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
     async with dashboard(size=size) as rig:
         rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: rig.app.state.log_count > 100)
         await rig.press("z", "5", "home")
         await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
         await rig.until(lambda: len(rig.panel("log").canvas.text.splitlines()) == size[1] - 5)
@@ -299,6 +300,7 @@ async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
 async def test_a_panel_that_comes_to_the_front_has_the_focus() -> None:
     async with dashboard(size=(80, 24)) as rig:
         rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
+        await rig.until(lambda: rig.app.state.log_count > 100)
         await rig.press("5", "home")
         await rig.until(lambda: "started 20261112" in rig.text and "message 99." not in rig.text)
         await rig.press("4")
