@@ -20,7 +20,7 @@ from tests.ptys import Pty
 CLOSINGS: Final = int(os.environ.get("REID_TUI_CLOSINGS", "7"))
 MOMENTS: Final = ("loading", "training", "evaluating", "saving", "paused", "dialog", "unread")
 STEPS: Final = 40
-RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", str(STEPS), "--eval-every", "0.05", "--seed", "2"]
+RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", str(STEPS), "--eval-every", "1", "--seed", "2"]
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 

@@ -19,7 +19,7 @@ from tests.conftest import ends_within
 from tests.faults import wait_for
 from tests.ptys import Pty
 
-RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "0.1", "--seed", "2"]
+RUN = ["--data", "pedestrians", "--batch-size", "16", "--steps", "30", "--eval-every", "1", "--seed", "2"]
 LONG = ["--steps", "20000", "--eval-every", "1"]
 FULL = 4000
 """Bytes: of what a terminal that is not read has taken, it tells 4,095 and no more."""

@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -369,17 +371,22 @@ def test_stderr_that_goes_away_does_not_stop_training(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path) -> None:
-    argv = ["--batch-size", "1024", "--eval-every", "100"]
-    assert train(tmp_path, *argv, "--steps", "4", "--name", "run").returncode == 0
+    for number in range(64):
+        (tmp_path / "pictures" / f"person {number % 8}").mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "pictures" / f"person {number % 8}" / f"{number}.png")
+    argv = ["--data", str(tmp_path / "pictures"), "--batch-size", "32", "--eval-every", "100"]
+    done = train(tmp_path, *argv, "--steps", "4", "--name", "run", "--json")
+    assert lines_of(done.stdout)[-1]["event"] == "finished", done.stderr
     folder = next(tmp_path.glob("*-run")) / "checkpoints"
     newest = manifests(folder)[0].with_suffix(".safetensors")
     newest.write_bytes(newest.read_bytes()[:-5])
-    done = train(tmp_path, "--resume", "run", "--steps", "5", "--progress", "plain")
+    done = train(tmp_path, *argv, "--resume", "run", "--steps", "5", "--progress", "plain")
     assert done.returncode == 0, done.stderr
     assert "a checkpoint was passed over: step-00000004.safetensors" in done.stderr
     log = lines_of((folder.parent / "events.jsonl").read_text())
-    assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 2]
-    assert [line["step"] for line in log if line["event"] == "progress"] == [1, 2, 3, 4, 3, 4, 5]
+    assert [line["step"] for line in log if line["event"] == "run_started"] == [0, 3]
+    assert [line["step"] for line in log if line["event"] == "progress"] == [1, 2, 3, 4, 4, 5]
 
 
 def test_the_limit_of_the_cpu_is_told_each_second_also_while_the_process_ends() -> None:
