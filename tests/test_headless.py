@@ -25,6 +25,7 @@ from reid_tui.console import Patient
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
 from reid_tui.headless import (
+    MOST_STEPS,
     BarTalk,
     Follower,
     NoTalk,
@@ -290,6 +291,16 @@ def test_a_margin_is_told_where_the_loss_has_one(loss: str, told: bool) -> None:
     assert ("margin 1.05" in progress_text(event, state)) == told
     assert ("m 1.05" in _numbers(event, state)[0]) == told
     assert "    " not in progress_text(event, state) + _numbers(event, state)[0]
+
+
+def test_steps_are_taken_into_the_state_many_at_a_time() -> None:
+    follower, waiting = Follower(NoTalk(), as_json=False), set[int]()
+    for event in (started(), *(progress(step, loss=1 / step) for step in range(1, 1001))):
+        follower(event)
+        waiting.add(len(follower._steps))
+    assert waiting == set(range(MOST_STEPS))
+    assert (follower.state.step, follower.state.loss) == (1000, 1 / 1000)
+    assert follower.state.history.losses.tolist() == [1 / step for step in range(1, 1001)]
 
 
 @pytest.mark.parametrize("width", [80, 60, 40, 20])
