@@ -91,6 +91,7 @@ def _ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM unwind, so that no measured process outlives this one."""
 
     def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `timeout` sends it twice, and the second would break this off
         raise SystemExit(TERMINATED)
 
     previous = signal.signal(signal.SIGTERM, unwind)

@@ -170,11 +170,16 @@ def test_only_what_was_asked_for_is_measured(
 def test_sigterm_ends_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[tuple[Path, Terminal]] = []
+    cleaned: list[Terminal] = []
 
     def measure(setup: Setup) -> list[Result]:
         with Terminal((sys.executable, "-c", "import time; time.sleep(600)")) as terminal:
             seen.append((setup.folder, terminal))
-            signal.raise_signal(signal.SIGTERM)
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGTERM)  # `timeout` sends it to the process, and to its group
+                cleaned.append(terminal)
         return []
 
     monkeypatch.setattr(run, "MEASUREMENTS", {"plain": measure})
@@ -184,6 +189,7 @@ def test_sigterm_ends_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     folder, terminal = seen[0]
     assert not folder.exists()
     assert not terminal.running
+    assert cleaned == [terminal]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
