@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
+SPINS: Final = "20000"
+"""Looks that a thread takes at what it waits for."""
 SHORT: Final = 0.5
 """Cores that are missing where it is worth a word."""
 _IDLE: Final = (3, 4)
@@ -19,6 +21,16 @@ _COUNTS: Final = 9
 """Those of guests behind them are among the others."""
 SHORTEST_S: Final = 0.5
 """Between two looks: the kernel counts in hundredths."""
+
+
+def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Have threads that wait leave the core after tenths of a millisecond; call it before torch is loaded.
+
+    GNU's OpenMP waits busily for milliseconds, on the very core that another process, or the awaited thread, needs. So
+    short a wait costs a lone training nothing. What the environment says stands.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
+        environ["GOMP_SPINCOUNT"] = SPINS
 
 
 class Shared(NamedTuple):

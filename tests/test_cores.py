@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from reid_tui.cores import SHORTEST_S, Cores, Shared
+from reid_tui.cores import SHORTEST_S, SPINS, Cores, Shared, wait_briefly
 from tests.doctor.machines import machine
 
 OWN = sorted(os.sched_getaffinity(0))
@@ -86,3 +88,21 @@ def test_this_machine_is_understood() -> None:
     assert shared is not None
     assert shared.cores == len(OWN)
     assert 0 <= shared.others < 1
+
+
+@pytest.mark.parametrize("asked", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_wait_briefly_unless_somebody_says_how(asked: dict[str, str]) -> None:
+    environ = dict(asked)
+    wait_briefly(environ)
+    assert environ == (asked or {"GOMP_SPINCOUNT": SPINS})
+
+
+def test_every_command_sees_to_it_before_torch_is_loaded() -> None:
+    code = (
+        "import os, sys\nfrom reid_tui.cli.main import run\nassert run(['--version']) == 0\n"
+        "assert 'torch' not in sys.modules\nprint(os.environ['GOMP_SPINCOUNT'])"
+    )
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environ = {name: value for name, value in os.environ.items() if name not in names}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == SPINS
