@@ -16,6 +16,7 @@ from rich.text import Text
 
 from reid_tui.allocator import keep_freed_memory
 from reid_tui.console import console_on, print_line, say_at_once, settle
+from reid_tui.cores import wait_briefly
 from reid_tui.engine import run_training
 from reid_tui.errors import DIVERGED, FAILURE, OK
 from reid_tui.opening.loading import StopLoading
@@ -249,6 +250,7 @@ def train(options: RunOptions, *, as_json: bool, progress: str, again: Replay | 
         The exit code.
     """
     keep_freed_memory()
+    wait_briefly()
     console = console_on(sys.stderr, waits=False)
     inbox = CommandBox()
     follower = Follower(_talk(progress, console, as_json=as_json), as_json=as_json)

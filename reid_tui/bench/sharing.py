@@ -15,8 +15,6 @@ from reid_tui.errors import ReidTuiError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWN: Final = "GOMP_SPINCOUNT"
-"""Set by this very command, and stronger than a policy."""
 SETTINGS: Final = ("", "OMP_WAIT_POLICY=PASSIVE", "GOMP_SPINCOUNT=1000", "GOMP_SPINCOUNT=300000", "OMP_NUM_THREADS=1")
 COUNTS: Final = {1: ("a training alone", 0.99), 2: ("each of two trainings at once", 1.0)}
 """How many train, in words, and what a setting must reach of the pace without it to be taken."""
@@ -54,7 +52,7 @@ def _pace(setup: Setup, name: str, setting: str, count: int) -> tuple[float, str
     """Mean pairs a second of so many trainings that begin together, and their device."""
     folders = [setup.folder / f"{name}-{place}" for place in range(count)]
     variable, _, value = setting.partition("=")
-    environ = {name: kept for name, kept in os.environ.items() if name != OWN} | ({variable: value} if variable else {})
+    environ = os.environ | ({variable: value} if variable else {})
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for folder in folders:

@@ -23,7 +23,6 @@ from reid_tui.cli.export import export
 from reid_tui.cli.runs import list_runs, remove_run, show_run
 from reid_tui.cli.search import search
 from reid_tui.cli.train import train
-from reid_tui.cores import wait_briefly
 from reid_tui.errors import FAILURE, INTERRUPTED, OK, USAGE, ReidTuiError
 from reid_tui.instructions import sort_fast
 from reid_tui.text import printable
@@ -79,7 +78,6 @@ def run(argv: list[str]) -> int:
     if _COMPLETING in os.environ:
         return _complete()
     sort_fast()
-    wait_briefly()
     debug = DEBUG in argv
     argv = [word for word in argv if word != DEBUG]
     if debug:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.allocator import keep_freed_memory
+from reid_tui.cores import wait_briefly
 from reid_tui.errors import FAILURE
 from reid_tui.opening.beside import uncollected
 from reid_tui.opening.place import check_place
@@ -60,6 +61,7 @@ def run_dashboard(options: RunOptions, screen: ScreenOptions, tether: Tether | N
         RunError: the run to resume is not there, or none can be kept.
     """
     keep_freed_memory()
+    wait_briefly()
     hangup = Hangup()
     hangup.watch()
     check_place(options)
