@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -31,6 +32,44 @@ def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
         environ["GOMP_SPINCOUNT"] = SPINS
+
+
+def share(number: int, of: int, root: Path = Path("/")) -> set[int]:
+    """Cores for one of several processes, out of those that this process may run on.
+
+    Args:
+        number: of the process, from 0.
+        of: how many processes there are.
+        root: where /sys lies.
+
+    Returns:
+        As many for each, what two threads of a core compute on together; none where there are too few, or the system
+        does not say.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return set()
+
+    def place(core: int) -> tuple[int, ...]:
+        folder = root / f"sys/devices/system/cpu/cpu{core}/topology"
+        try:
+            return *(int((folder / name).read_text()) for name in ("physical_package_id", "core_id")), core
+        except (OSError, ValueError):
+            return 0, core, core
+
+    cores = sorted(os.sched_getaffinity(0), key=place)
+    each = len(cores) // of
+    return set(cores[number * each : (number + 1) * each])
+
+
+def keep_to(cores: set[int]) -> None:
+    """Have all threads of this process, and those that they start, run on these cores alone.
+
+    Two processes that wait for each other in every step are else woken on each other's cores, whose caches hold nothing
+    of theirs.
+    """
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended, or the cores were taken away
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 class Shared(NamedTuple):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from reid_tui.cores import SHORTEST_S, SPINS, Cores, Shared, wait_briefly
+from reid_tui.cores import SHORTEST_S, SPINS, Cores, Shared, keep_to, share, wait_briefly
 from tests.doctor.machines import machine
 
 OWN = sorted(os.sched_getaffinity(0))
@@ -104,3 +105,42 @@ def test_training_sees_to_it_before_torch_is_loaded(tmp_path: Path) -> None:
         "from reid_tui.cli.main import run\nrun(['train', '--data', 'pedestrians', '--runs-dir', sys.argv[1]])"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (1, [{0, 1, 2, 3, 4, 5, 6, 7}]),
+        (2, [{0, 1, 4, 5}, {2, 3, 6, 7}]),
+        (3, [{0, 4}, {1, 5}, {2, 6}]),
+        (4, [{0, 4}, {1, 5}, {2, 6}, {3, 7}]),
+        (9, [set()] * 9),
+    ],
+)
+def test_processes_share_whole_cores(
+    of: int, expected: list[set[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which each of these computes with two threads, by numbers that are four apart."""
+    for number in range(8):
+        folder = f"sys/devices/system/cpu/cpu{number}/topology"
+        machine(tmp_path, {f"{folder}/physical_package_id": "0\n", f"{folder}/core_id": f"{number % 4}\n"})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert [share(number, of, tmp_path) for number in range(of)] == expected
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 3, 5})
+    assert [share(number, 3, tmp_path / "nothing") for number in range(3)] == [{2}, {3}, {5}]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert share(0, of, tmp_path) == set()
+
+
+def test_all_threads_keep_to_some_cores_and_get_the_others_back() -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        for cores in ({OWN[0]}, set(OWN)):
+            keep_to(cores)
+            assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == cores
+    finally:
+        over.set()
+        thread.join()

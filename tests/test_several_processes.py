@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from reid_tui.control.client import ControlClient
+from reid_tui.cores import share
 from reid_tui.errors import FAILURE, OK, TERMINATED, USAGE
 from reid_tui.runs.directory import RunDirectory
 from reid_tui.runs.log import read_events
@@ -40,6 +41,8 @@ class Part:
     ended_in_time: bool = False
     events: list[ev.AnyEvent] = field(default_factory=list)
     listening: list[str] = field(default_factory=list)
+    cores: list[set[int]] = field(default_factory=list)
+    """On which the threads of each process may run."""
     left: list[str] = field(default_factory=list)
     """Temporary folders."""
 
@@ -84,7 +87,7 @@ class Run:
     def told(self, kind: type[ev.AnyEvent]) -> bool:
         return any(isinstance(event, kind) for event in self.new())
 
-    def end(self, listening: list[str] | None = None) -> Part:
+    def end(self, listening: list[str] | None = None, cores: list[set[int]] | None = None) -> Part:
         """Wait for it, after something that should end it."""
         began = time.monotonic()
         try:
@@ -95,11 +98,16 @@ class Run:
         left = ENDS_S - (time.monotonic() - began)
         gone = all(ends_within(pid, left) for pid in self.others)
         found = [path.name for path in self.runs.parent.glob("reid-tui-*")]
-        return Part(self.process.returncode, said, gone, self.new(), listening or [], found)
+        return Part(self.process.returncode, said, gone, self.new(), listening or [], cores or [], found)
 
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def allowed(pid: int) -> set[int]:
+    """Cores that a thread of a process may run on."""
+    return set().union(*(os.sched_getaffinity(int(thread.name)) for thread in Path(f"/proc/{pid}/task").iterdir()))
 
 
 def listeners(pids: list[int]) -> list[str]:
@@ -133,8 +141,9 @@ def steered(runs: Path) -> Part:
     run.until(lambda: run.told(ev.Resumed) and isinstance(run.new()[-1], ev.Progress))
     client.close()
     listening = listeners([run.process.pid, *run.others])
+    cores = [allowed(pid) for pid in (run.process.pid, *run.others)]
     os.kill(run.others[0], signal.SIGTERM)
-    return run.end(listening)
+    return run.end(listening, cores)
 
 
 def killed(runs: Path) -> Part:
@@ -235,6 +244,14 @@ def test_a_run_goes_on_in_one_process(parts: dict[str, Part]) -> None:
 def test_nobody_listens_but_on_loopback(parts: dict[str, Part]) -> None:
     assert parts["steered"].listening
     assert {address[-8:] for address in parts["steered"].listening} == {"0100007F"}
+
+
+def test_each_process_keeps_to_its_cores(parts: dict[str, Part]) -> None:
+    """Where there is one for each."""
+    everywhere = os.sched_getaffinity(0)
+    expected = [share(number, 2) or everywhere for number in range(2)]
+    assert parts["steered"].cores == expected
+    assert len(everywhere) < 2 or not expected[0] & expected[1]
 
 
 def test_the_dashboard_steers_all_of_them(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class Augmentation:
         *,
         seed: int,
         step: int,
-        rows: slice = slice(None),
+        rows: slice | NDArray[np.int64] = slice(None),
         batch: int | None = None,
         mean_C11: Tensor | None = None,
     ) -> Tensor:

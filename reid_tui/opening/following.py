@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reid_tui.allocator import keep_freed_memory
+from reid_tui.cores import keep_to
 from reid_tui.errors import FAILURE, OK, CheckpointError, DataError, LostProcessError, ReidTuiError
-from reid_tui.opening.processes import GO, REFUSED, RUN, device_of, meeting, ready, share_cores
+from reid_tui.opening.processes import GO, REFUSED, RUN, device_of, meeting, own_cores, ready, share_threads
 from reid_tui.signals import EXIT_CODES, STOPPING, Haste
 from reid_tui.training.manifest import checked_config
 
@@ -60,7 +61,7 @@ def follow(rank: Rank, data_dir: str | None) -> int:
 
 
 def _follow(rank: Rank, data_dir: str | None, signals: _Signals) -> None:
-    share_cores(rank)
+    share_threads(rank)
     store = meeting(rank)
     told = json.loads(store.get(RUN))
     config = checked_config(told["config"])
@@ -70,6 +71,8 @@ def _follow(rank: Rank, data_dir: str | None, signals: _Signals) -> None:
     except ReidTuiError as error:
         store.set(REFUSED, f"process {rank.number} on {socket.gethostname()}: {error}")
         raise
+    if cores := own_cores(rank, device):
+        keep_to(cores)
     store.set(ready(rank.number), "")
     store.wait([GO])
     _train(_joined(rank, store, device, signals), config, dataset, device)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reid_tui.config.ranks import MEETING, Rank, rank_of
+from reid_tui.cores import keep_to, share
 from reid_tui.errors import LostProcessError, RunError, UsageError, why
 from reid_tui.text import printable
 
@@ -91,7 +92,10 @@ class Processes:
                 f"start fewer, or take --device cpu"
             )
         loading.resources.callback(torch.set_num_threads, torch.get_num_threads())
-        share_cores(self.rank)
+        share_threads(self.rank)
+        if cores := own_cores(self.rank, opening.device):
+            loading.resources.callback(keep_to, os.sched_getaffinity(0))
+            keep_to(cores)
         loading.report(f"waiting for {self.rank.world_size - 1} more processes")
         store = meeting(self.rank)
         store.set(RUN, json.dumps(_told(opening)))
@@ -212,8 +216,13 @@ def meeting(rank: Rank) -> Store:
     return store
 
 
-def share_cores(rank: Rank) -> None:
-    """Let the processes that we have started on one machine not compute on each other's cores."""
+def own_cores(rank: Rank, device: torch.device) -> set[int]:
+    """Those that a process computes on alone; none where it is not for us to say, or it computes elsewhere."""
+    return share(rank.local, rank.here) if rank.meeting and device.type == "cpu" else set()
+
+
+def share_threads(rank: Rank) -> None:
+    """Have the processes that we have started on one machine compute with as many threads as there are cores."""
     import torch
 
     if rank.meeting and "OMP_NUM_THREADS" not in os.environ:

@@ -48,8 +48,8 @@ def _first_times(index: IntArray) -> NDArray[np.bool_]:
 class Batches:
     """Gives batches. The images of one stand in the same memory as those of the one before."""
 
-    def __init__(self, parts: Parts, part: Callable[[int], slice] | None = None) -> None:
-        """Of all images, or by their number of those that are taken here."""
+    def __init__(self, parts: Parts, part: Callable[[int], slice | IntArray] | None = None) -> None:
+        """Of all images, or by their number of those rows that are taken here."""
         self._parts = parts
         self._part = part
         self._augmentation = Augmentation(augment_kinds(parts.config.augment))

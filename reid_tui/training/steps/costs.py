@@ -35,6 +35,10 @@ class Costs:
         """
         return self.of_points(self.points(batch), batch, step)
 
+    def of_all(self, cost: Cost) -> Cost:
+        """What the whole batch costs, of which `of` may have seen a part; asked for after the gradient."""
+        return cost
+
     def points(self, batch: Batch) -> Tensor:
         """(N, D) float32, where the network puts the images."""
         with torch.autocast(self._parts.device.type, torch.bfloat16, enabled=self._autocast):

@@ -26,7 +26,7 @@ FORESEEN: Final = 8
 
 
 class EagerSteps:
-    """Takes steps on any device. Waits for it twice a step: for the loss, and for the gradient's norm."""
+    """Takes steps on any device. Waits for it once a step: for the loss and the gradient's norm."""
 
     def __init__(self, parts: Parts, costs: Costs, batches: Batches | None = None) -> None:
         self._parts = parts
@@ -67,8 +67,12 @@ class EagerSteps:
         cost = self._costs.of(self._batches.of(pairs, step), step)
         if following is not None:
             self._batches.bring(following)
-        value, teaching = torch.stack([cost.loss.detach().float(), cost.teaching.float()]).tolist()
-        if not (math.isfinite(value) and self._differentiated(cost.loss)):
+        cost.loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [parameter.grad for parameter in self._parts.parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        numbers = [number.detach().float() for number in (*self._costs.of_all(cost), norm)]
+        value, teaching, length = torch.stack(numbers).tolist()
+        if not (math.isfinite(value) and math.isfinite(length)):
             if self._statistics:
                 torch._foreach_copy_(self._statistics, self._before)
             return StepResult(value, applied=False, teaching=teaching)
@@ -76,9 +80,3 @@ class EagerSteps:
         if average is not None:
             average.update(average.share(step + 1))
         return StepResult(value, applied=True, teaching=teaching)
-
-    def _differentiated(self, loss: Tensor) -> bool:
-        """Take the gradient; returns whether it is finite."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [parameter.grad for parameter in self._parts.parameters if parameter.grad is not None]
-        return math.isfinite(torch.nn.utils.get_total_norm(gradients).item())

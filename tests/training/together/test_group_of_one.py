@@ -85,7 +85,7 @@ def test_a_step_in_which_a_process_is_lost_changes_nothing(
     def lose(*_: object) -> None:
         raise RuntimeError("[/gloo/pair.cc:545] Connection closed by peer [127.0.0.1]:1. This is typical. GLHF")
 
-    monkeypatch.setattr("reid_tui.training.together.steps.TogetherCosts.of_points", lose)
+    monkeypatch.setattr("reid_tui.training.together.steps.PairCosts.of_points", lose)
     with pytest.raises(LostProcessError, match="is gone: Connection closed by peer"):
         learner.step(pairs[16:32], 1)
     assert all(torch.equal(value, before[name]) for name, value in learner.tensors().items())
