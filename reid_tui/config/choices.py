@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, get_args
 
 PresetName = Literal["tutorial", "fast", "best"]
-ModelName = Literal["tutorial", "bn", "small"]
+ModelName = Literal["tutorial", "bn", "small", "vgg5", "vgg8"]
 LossName = Literal[
     "contrastive",
     "triplet",

@@ -38,15 +38,15 @@ class Preset:
 
 TUTORIAL: Final = Preset()
 FAST: Final = Preset(
-    forwards=60_000,
+    forwards=36_000,
     lr=3e-2,
     pairs="batch",
     miner="margin",
     images_per_identity=2,
-    model="bn",
+    model="vgg5",
     schedule="onecycle",
     precision="auto",
-    eval_every=0.2,
+    eval_every=0.1,
 )
 BEST: Final = Preset(
     forwards=240_000,
@@ -54,7 +54,7 @@ BEST: Final = Preset(
     margin=2.0,
     pairs="batch",
     miner="margin",
-    model="small",
+    model="vgg8",
     schedule="onecycle",
     average_weights=0.98,
     precision="auto",

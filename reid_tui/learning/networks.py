@@ -7,7 +7,7 @@ Legend: N images, C channels, H x W pixels, D embedding dimensions.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +25,25 @@ POOL: Final = 2
 SMALLEST_SIDE: Final = 16
 SMALL_WIDTHS: Final = (32, 64, 96)
 STRIPES: Final = 4
+HIDDEN: Final = 128
+"""Width of their fully connected layer."""
 
 Body = tuple[OrderedDict[str, nn.Module], int]
 """The layers up to the features, and how many features an image has."""
+
+
+class Vgg(NamedTuple):
+    """What tells one of these networks from the other."""
+
+    convolutions: int
+    """In each stage."""
+    widths: tuple[int, ...]
+    """Channels after each stage."""
+    pooled: int
+    """Stages, from the first on, that end in a pooling."""
+
+
+VGG: Final = {"vgg5": Vgg(1, (16, 64, 128), 3), "vgg8": Vgg(2, (32, 64, 96), 2)}
 
 
 class Neck(nn.BatchNorm1d):
@@ -126,12 +142,49 @@ def small_body(channels: int, height: int, width: int) -> Body:
     return layers, before * stripes
 
 
+def vgg_body(vgg: Vgg, channels: int, height: int, width: int) -> Body:
+    """Stages of 3x3 convolutions, most of which end in a pooling, and a fully connected layer over all places left.
+
+    As the networks of Simonyan and Zisserman (2015), and counted as theirs are, by layers with weights, the embedding
+    among them; with batch normalisation, which comes after a pooling, since then a quarter of the values is left.
+
+    Args:
+        vgg: which of them.
+        channels: 1 or 3.
+        height: of the images.
+        width: of the images.
+
+    Raises:
+        UsageError: the images are too small.
+    """
+    least = POOL**vgg.pooled
+    _check_size(height, width, least, least)
+    layers = OrderedDict[str, nn.Module]()
+    before = channels
+    for stage, after in enumerate(vgg.widths, 1):
+        for number in range(vgg.convolutions):
+            name = f"{stage}{'abc'[number]}"
+            layers[f"conv{name}"] = nn.Conv2d(before, after, 3, padding=1, bias=False)
+            if stage <= vgg.pooled and number == vgg.convolutions - 1:
+                layers[f"pool{stage}"] = nn.MaxPool2d(POOL)
+            layers[f"norm{name}"] = nn.BatchNorm2d(after)
+            layers[f"relu{name}"] = nn.ReLU()
+            before = after
+    layers["flatten"] = nn.Flatten()
+    layers["fc1"] = nn.Linear(before * (height // least) * (width // least), HIDDEN, bias=False)
+    layers["norm4"] = nn.BatchNorm1d(HIDDEN)
+    layers["relu4"] = nn.ReLU()
+    return layers, HIDDEN
+
+
 def _body(wanted: NetworkOptions, channels: int, height: int, width: int) -> Body:
     match wanted.model:
         case "tutorial" | "bn":
             return tutorial_body(channels, height, width, norms=wanted.model == "bn")
         case "small":
             return small_body(channels, height, width)
+        case "vgg5" | "vgg8":
+            return vgg_body(VGG[wanted.model], channels, height, width)
     if wanted.model in trunk_names():
         return trunk_body(wanted.model, height, width, pretrained=wanted.pretrained)
     raise UsageError(

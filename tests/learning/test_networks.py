@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import reid_tui.learning
-from reid_tui.config import NetworkOptions
+from reid_tui.config import MODELS, NetworkOptions
 from reid_tui.errors import UsageError
 from reid_tui.learning.networks import build_network, parameter_count, to_input
 
@@ -32,6 +32,9 @@ def some_images(channels: int = 1, height: int = 28, width: int = 28) -> torch.T
         ("bn", 1, 28, 28, 2, 315_010 + 32 + 64 + 256),  # a norm has two a feature, and the bias before it is gone
         ("small", 1, 28, 28, 2, 203_808 + 2 * 97),
         ("small", 3, 64, 32, 64, 203_808 + 2 * 9 * 32 + 64 * (4 * 96 + 1)),  # an embedding of four stripes' maxima
+        # convolutions, a fully connected layer over 3x3 places, two for each feature that is normalised, the embedding
+        ("vgg5", 1, 28, 28, 2, 9 * (16 + 16 * 64 + 64 * 128) + 9 * 128 * 128 + 2 * (16 + 64 + 128 + 128) + 2 * 129),
+        ("vgg8", 3, 64, 32, 64, 9 * (32 * 35 + 64 * 96 + 96 * 160) + 16 * 8 * 96 * 128 + 4 * 192 + 2 * 128 + 64 * 129),
     ],
 )
 def test_parameters_of_our_own(model: str, channels: int, height: int, width: int, dim: int, parameters: int) -> None:
@@ -55,7 +58,7 @@ def test_the_tutorials_names_and_first_weights_are_for_ever(
     assert found.hexdigest() == digest
 
 
-@pytest.mark.parametrize("model", ["tutorial", "bn", "small"])
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("channels", "height", "width", "dim"), [(1, 28, 28, 2), (3, 64, 32, 64), (1, 16, 16, 8)])
 @pytest.mark.parametrize("more", [{}, {"bnneck": True}, {"bnneck": True, "normalize": True}])
 def test_shapes(model: str, channels: int, height: int, width: int, dim: int, more: dict[str, bool]) -> None:
@@ -102,7 +105,14 @@ def test_four_stripes_where_pictures_are_tall() -> None:
 
 @pytest.mark.parametrize(
     ("model", "height", "width", "least"),
-    [("tutorial", 15, 40, "16x16"), ("bn", 40, 15, "16x16"), ("small", 3, 3, "4x4"), ("small", 12, 8, "16x4")],
+    [
+        ("tutorial", 15, 40, "16x16"),
+        ("bn", 40, 15, "16x16"),
+        ("small", 3, 3, "4x4"),
+        ("small", 12, 8, "16x4"),
+        ("vgg5", 7, 9, "8x8"),
+        ("vgg8", 3, 9, "4x4"),
+    ],
 )
 def test_too_small(model: str, height: int, width: int, least: str) -> None:
     with pytest.raises(UsageError, match=f"images of {height}x{width} are too small .* at least {least}"):
@@ -112,17 +122,17 @@ def test_too_small(model: str, height: int, width: int, least: str) -> None:
 
 
 def test_unknown() -> None:
-    with pytest.raises(UsageError, match=r"tutorial, bn, small or .*, not 'resnet'"):
+    with pytest.raises(UsageError, match=r"tutorial, bn, small, vgg5, vgg8 or .*, not 'resnet'"):
         own("resnet")
 
 
-@pytest.mark.parametrize("model", ["tutorial", "bn", "small"])
+@pytest.mark.parametrize("model", MODELS)
 def test_none_of_ours_is_pretrained(model: str) -> None:
     with pytest.raises(UsageError, match=f"there are none for --model {model}"):
         build_network(NetworkOptions(model, 2, pretrained=True), 1, 28, 28, seed=0)
 
 
-@pytest.mark.parametrize("model", ["tutorial", "bn", "small"])
+@pytest.mark.parametrize("model", MODELS)
 def test_seed_decides_the_weights_and_leaves_the_process_alone(model: str) -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from reid_tui.config import NetworkOptions
+from reid_tui.config import MODELS, NetworkOptions
 from reid_tui.errors import UsageError
 from reid_tui.learning.networks import build_network, to_input
 from reid_tui.learning.trunks import Pixels, trunk_names
@@ -22,7 +22,7 @@ def some_images(channels: int, side: int) -> torch.Tensor:
 def test_names_of_classification_networks_only() -> None:
     names = trunk_names()
     assert {*FAMILIES, "resnet50", "efficientnet_b0", "vit_b_16"} <= set(names)
-    assert not {"tutorial", "bn", "small", "fcn_resnet50", "r3d_18", "raft_small"} & set(names)
+    assert not {*MODELS, "fcn_resnet50", "r3d_18", "raft_small"} & set(names)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -12,19 +12,22 @@ if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
 
+def _total(values: Tensor, group: ProcessGroup) -> Tensor:
+    """Of what all processes have; without a gradient."""
+    total = values.contiguous().clone()
+    dist.all_reduce(total, group=group)
+    return total
+
+
 class _Summed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, group: ProcessGroup) -> Tensor:  # noqa: ANN401
         ctx.group = group
-        total = values.contiguous().clone()
-        dist.all_reduce(total, group=group)
-        return total
+        return _total(values, group)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        total = gradients[0].contiguous().clone()
-        dist.all_reduce(total, group=ctx.group)
-        return total, None
+        return _total(gradients[0], ctx.group), None
 
 
 def summed(values: Tensor, group: ProcessGroup) -> Tensor:
@@ -37,9 +40,7 @@ class _Common(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, group: ProcessGroup) -> Tensor:  # noqa: ANN401
         ctx.processes = group.size()
-        total = values.contiguous().clone()
-        dist.all_reduce(total, group=group)
-        return total
+        return _total(values, group)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
