@@ -40,6 +40,7 @@ TUTORIAL: Final = Preset()
 FAST: Final = Preset(
     forwards=36_000,
     lr=3e-2,
+    margin=1.5,
     pairs="batch",
     miner="margin",
     images_per_identity=2,

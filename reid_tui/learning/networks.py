@@ -43,7 +43,7 @@ class Vgg(NamedTuple):
     """Stages, from the first on, that end in a pooling."""
 
 
-VGG: Final = {"vgg5": Vgg(1, (16, 64, 128), 3), "vgg8": Vgg(2, (32, 64, 96), 2)}
+VGG: Final = {"vgg5": Vgg(1, (16, 64, 128), 3), "vgg8": Vgg(2, (32, 64, 128), 2)}
 
 
 class Neck(nn.BatchNorm1d):

@@ -70,7 +70,7 @@ def course_of(config: RunConfig, images: int, *, on_gpu: bool = False) -> Course
         total=total,
         per_epoch=per_epoch,
         eval_every=max(1, round(config.eval_every * per_epoch)),
-        map_every=map_interval(config.batch_size, total, on_gpu=on_gpu),
+        map_every=map_interval(config.batch_size, total, on_gpu=on_gpu, bf16=config.precision.startswith("bf16")),
         progress_every=max(1, total // PROGRESS_LINES),
         schedule=config.schedule,
         margins=margin_plan(config.margin_schedule, config.margin, per_epoch),

@@ -53,6 +53,8 @@ MOST_POINTS: Final = 20_000
 """Of a picture; of more images those of the run's sample are shown."""
 GPU_STEPS: Final = 16
 """So many times the steps pass there while a snapshot is made: half of it is made beside the GPU."""
+BF16_STEPS: Final = 2
+"""The same where they pass in bf16, 1.6 to 3 times as fast as in float32."""
 MOST_BYTES: Final = 16 * 2**20
 """Of its embeddings; the same holds where they are larger."""
 MAP_SNAPSHOTS: Final = 200
@@ -66,15 +68,16 @@ def ranks_on(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.mem_get_info(device)[0] >= ROOM
 
 
-def map_interval(batch_size: int, total_steps: int, *, on_gpu: bool = False) -> int:
+def map_interval(batch_size: int, total_steps: int, *, on_gpu: bool = False, bf16: bool = False) -> int:
     """Steps between two snapshots of the map, so that they cost little and stay few.
 
     Args:
         batch_size: pairs a step. A step costs three times the forward pass of its 2 * `batch_size` images.
         total_steps: of the run.
         on_gpu: steps are taken there, while half of a snapshot is made beside it.
+        bf16: steps are taken in it, while a snapshot is made in float32.
     """
-    cost_in_steps = MAP_IMAGES / (2 * batch_size * 3) * (GPU_STEPS if on_gpu else 1)
+    cost_in_steps = MAP_IMAGES / (2 * batch_size * 3) * (GPU_STEPS if on_gpu else BF16_STEPS if bf16 else 1)
     return max(1, round(cost_in_steps / MAP_SHARE), total_steps // MAP_SNAPSHOTS)
 
 
