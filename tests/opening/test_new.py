@@ -79,7 +79,10 @@ def some_people(identities: range) -> Dataset:
         (["--embedding-dim", "1"], "--embedding-dim must be a whole number from 2 to 1024, not '1'"),
         (["--schedule", "cosine", "--steps", "9"], "--schedule cosine needs a run of at least 10 steps, and this one"),
         (["--model", "resnet18"], "images of 28x28 are too small for resnet18: at least 33x33 is needed"),
-        (["--model", "resnet81"], "--model must be tutorial, bn, small or the name of a torchvision classification"),
+        (
+            ["--model", "resnet81"],
+            "--model must be tutorial, bn, small, vgg5, vgg8 or the name of a torchvision classification",
+        ),
         (["--pretrained"], "there are none for --model tutorial"),
         (["--init", "nobody"], "no run 'nobody' in"),
     ],
