@@ -63,8 +63,9 @@ def test_steps_are_those_of_one_process(asked: dict[str, Any], tiny: Dataset, gr
     check_steps(asked, tiny, group, CPU)
 
 
-def test_a_step_that_is_not_finite_changes_nothing(tiny: Dataset, group: Group) -> None:
-    config = resolve(RunOptions(batch_size=16, model="bn"), "fashion-mnist", IDENTITIES)
+@pytest.mark.parametrize("pairs", ["random", "batch"])
+def test_a_step_that_is_not_finite_changes_nothing(pairs: str, tiny: Dataset, group: Group) -> None:
+    config = resolve(RunOptions(batch_size=16, model="bn", pairs=pairs), "fashion-mnist", IDENTITIES)
     learner = Learner(config, tiny.train, CPU, group=group)
     before = {name: value.clone() for name, value in learner.tensors().items()}
     learner.margin = math.inf
