@@ -19,26 +19,34 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ends_within
+from tests.warm import Warm
 
 
 class Pty:
-    """A command in a terminal of its own, read by a thread until `close` or `stop_reading`; `under` runs it."""
+    """A command in a terminal of its own, read by a thread until `close` or `stop_reading`."""
 
-    def __init__(self, folder: Path, *argv: str, under: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, *argv: str, under: tuple[str, ...] = (), afresh: bool = False) -> None:
+        """Start it; as an argument of another command, and afresh where its start is what is looked at."""
         self.folder = folder
         self.shown = b""
         """All that the terminal was written."""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [*under, sys.executable, "-m", "reid_tui", *argv, "--runs-dir", str(folder)],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
+        words = [*argv, "--runs-dir", str(folder)]
+        environ = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+        self.process: subprocess.Popen[bytes] | Warm
+        if under or afresh:
+            self.process = subprocess.Popen(
+                [*under, sys.executable, "-m", "reid_tui", *words],
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                env=environ,
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            )
+        else:
+            self.process = Warm(words, (slave, slave, slave), environ, terminal=True)
         os.close(slave)
         self.read()
 

@@ -57,7 +57,7 @@ def come_to(moment: str, terminal: Pty, chance: random.Random) -> None:
 def test_the_run_is_complete(number: int, tmp_path: Path) -> None:
     chance = random.Random(number)
     moment = MOMENTS[number % len(MOMENTS)]
-    terminal = Pty(tmp_path, *RUN)
+    terminal = Pty(tmp_path, *RUN, afresh=moment == "loading")
     try:
         come_to(moment, terminal, chance)
         terminal.close()

@@ -78,9 +78,9 @@ def start() -> Iterator[Start]:
     """Starts the small run in a terminal; everything is ended with the test."""
     started: list[Pty] = []
 
-    def start_one(folder: Path, *argv: str, under: tuple[str, ...] = ()) -> Pty:
+    def start_one(folder: Path, *argv: str, under: tuple[str, ...] = (), afresh: bool = False) -> Pty:
         words = ("train", *RUN, *argv[1:]) if argv[:1] == ("train",) else (*RUN, *argv)
-        started.append(Pty(folder, *words, under=under))
+        started.append(Pty(folder, *words, under=under, afresh=afresh))
         return started[-1]
 
     yield start_one
@@ -109,7 +109,7 @@ def ends_saved_by_sigterm(terminal: Pty) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["loading", "started", "training", "dialog", "unread"])
 def test_the_dashboards_terminal_goes_away(moment: str, start: Start, tmp_path: Path) -> None:
-    terminal = start(tmp_path)
+    terminal = start(tmp_path, afresh=moment == "loading")
     if moment == "loading":
         terminal.until_shown(b"LOADING")
     else:
@@ -207,8 +207,9 @@ def steps_a_second(terminal: Pty, seconds: float) -> float:
 @pytest.mark.slow
 def test_a_terminal_that_nobody_reads_for_a_while(start: Start, tmp_path: Path) -> None:
     """REID_TUI_UNREAD_S says how long, 600 in earnest; `--log-cli-level=INFO` shows what it costs."""
-    terminal = start(tmp_path, *LONG, "--fps", "30")  # fills the kernel's 64 KiB in some seconds
-    terminal.until("progress", step=20)
+    # Thirty frames fill the kernel's 64 KiB in some seconds. Afresh: of what is forked only what was touched counts.
+    terminal = start(tmp_path, *LONG, "--fps", "30", "--eval-every", "0.2", afresh=True)
+    terminal.until("evaluated", step=1)  # beside a training it keeps 50 MiB, once
     pid = next(line["pid"] for line in terminal.events() if line["event"] == "run_started")
     read = steps_a_second(terminal, UNREAD_S / 6)
     terminal.stop_reading()
@@ -273,7 +274,7 @@ def saved_by(terminal: Pty) -> list[str]:
 
 @pytest.mark.slow
 def test_signals_that_end_no_run_and_the_limit_of_the_cpu_that_saves_it(start: Start, tmp_path: Path) -> None:
-    terminal = start(tmp_path, *LONG)
+    terminal = start(tmp_path, *LONG, afresh=True)
     terminal.until_shown(b"LOADING")
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):
         terminal.process.send_signal(number)

@@ -25,6 +25,7 @@ from reid_tui.headless import (
 )
 from reid_tui.training.channels import CommandBox
 from reid_tui.training.checkpoint import load_latest, manifests
+from tests import warm
 from tests.faults import read_until
 
 COMMAND = [sys.executable, "-W", "error", "-m", "reid_tui", "train", "--data", "pedestrians"]
@@ -33,9 +34,7 @@ LONG = ["--batch-size", "4", "--epochs", "1000", "--eval-every", "1000"]
 
 
 def train(folder: Path, *argv: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "--runs-dir", str(folder), *argv], capture_output=True, text=True, timeout=timeout, check=False
-    )
+    return warm.run("train", "--data", "pedestrians", "--runs-dir", str(folder), *argv, timeout=timeout)
 
 
 def lines_of(text: str) -> list[dict[str, Any]]:

@@ -179,7 +179,7 @@ def written(runs: Path, say: Say) -> Iterator[Written]:
 def watched(runs: Path, say: Say) -> bytes:
     """All that `attach` wrote to its terminal while the run went wrong before its eyes."""
     with written(runs, say) as run:
-        terminal = Pty(runs, "attach", str(run.run.path), "--color", "truecolor")
+        terminal = Pty(runs, "attach", str(run.run.path), "--color", "truecolor", afresh=True)
         try:
             terminal.until_shown(b"TRAINING")
             terminal.until_shown(b"40 images")
@@ -234,7 +234,7 @@ def test_what_attach_cannot_read_reaches_no_terminal(tmp_path: Path) -> None:
             ev.EmbeddingsReady(step=20, split="test", path=f"embeddings/{HOSTILE[5]}"),
             ev.Stopped(step=20, reason="asked", saved=False),
         )
-        terminal = Pty(tmp_path, "attach", str(run.run.path))
+        terminal = Pty(tmp_path, "attach", str(run.run.path), afresh=True)
         try:
             terminal.until_shown(b"STOPPED")
             terminal.press("q")

@@ -50,7 +50,7 @@ def attached(tmp_path: Path) -> Iterator[Callable[..., Pty]]:
     (run / "config.json").touch()
 
     def start(*under: str) -> Pty:
-        started.append(Pty(tmp_path, "attach", str(run), under=under))
+        started.append(Pty(tmp_path, "attach", str(run), under=under, afresh=True))
         return started[-1]
 
     yield start

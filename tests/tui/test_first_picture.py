@@ -21,7 +21,7 @@ def test_the_first_picture_stands_before_torch_is_imported(tmp_path: Path, monke
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(TORCH)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    terminal = Pty(tmp_path / "runs", "--data", "pedestrians", "--theme", "dark")
+    terminal = Pty(tmp_path / "runs", "--data", "pedestrians", "--theme", "dark", afresh=True)
     try:
         terminal.until_shown(MARK)
         assert b"LOADING" in terminal.shown[: terminal.shown.index(MARK)]
