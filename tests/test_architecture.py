@@ -103,6 +103,7 @@ def test_one_module_knows_pytorch_metric_learning_and_only_where_it_builds_a_los
     assert not any(isinstance(node, ast.ImportFrom | ast.Import) and theirs in ast.unparse(node) for node in tree.body)
 
 
+@pytest.mark.slow
 def test_no_pickle_no_eval_no_listener() -> None:
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -112,6 +113,7 @@ def test_no_pickle_no_eval_no_listener() -> None:
         assert not {"pickle", "marshal", "shelve", "socketserver", "http.server"} & set(imports(path)), path
 
 
+@pytest.mark.slow
 def test_sockets_are_unix_sockets() -> None:
     of_others = {"start_server", "create_server", "open_connection", "create_connection", "fromfd"}
     made = set()
@@ -127,6 +129,7 @@ def test_sockets_are_unix_sockets() -> None:
     assert made >= {"endpoint.py", "client.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "absent"),
     [

@@ -66,6 +66,7 @@ def test_a_step_that_slept_spoils_the_rate_for_a_while_only() -> None:
     assert still.pairs_per_s == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_s", [0.0, 5e-324, 0.01, HOURS])
 def test_training_by_a_clock_that_sleeps(
     step_s: float, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -99,6 +100,7 @@ def fields(event: ev.AnyEvent) -> dict[str, object]:
     return {name: getattr(event, name) for kind in type(event).__mro__ for name in getattr(kind, "__slots__", ())}
 
 
+@pytest.mark.slow
 async def test_the_screen_while_both_clocks_jump(monkeypatch: pytest.MonkeyPatch) -> None:
     wall = clock(1.0, -YEAR, 2 * YEAR, 0.0, -YEAR)
     monkeypatch.setattr("tests.tui.rig.time", SimpleNamespace(time=wall, monotonic=time.monotonic))

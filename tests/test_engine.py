@@ -79,6 +79,7 @@ def test_a_resume_takes_the_thresholds_of_its_checkpoint_along(runs: Path) -> No
     assert load_latest(folder)[0].manifest.card == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "of an older version"])
 def test_a_resume_leaves_the_moment_of_the_start(recorded: bool, runs: Path) -> None:
     (path,) = runs.glob("*-tiny/config.json")

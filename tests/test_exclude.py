@@ -22,6 +22,7 @@ def train(folder: Path, *more: str) -> int:
     return command_line(["train", "--runs-dir", str(folder), "--progress", "plain", "--batch-size", "16", *more])
 
 
+@pytest.mark.slow
 def test_a_run_goes_without_what_a_table_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "suspects.csv"
     table.write_text("path,split,row\n,train,3\n,train,4\n,train,700\n")

@@ -105,6 +105,7 @@ def check(runs: Path, words: str) -> None:
     assert "Traceback" in (run / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_engine_tells_and_the_run_can_go_on(words: str, tmp_path: Path) -> None:
     told: list[ev.AnyEvent] = []
     end = run_training(options(tmp_path), told.append, CommandBox(), steerable=True)
@@ -115,6 +116,7 @@ def test_the_engine_tells_and_the_run_can_go_on(words: str, tmp_path: Path) -> N
     assert again.steps == 24
 
 
+@pytest.mark.slow
 def test_the_headless_command_ends_with_1(words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     argv = ["train", "--device", "cpu", "--runs-dir", str(tmp_path), "--epochs", "3", "--batch-size", "16"]
     assert cli.run([*argv, "--progress", "plain"]) == 1
@@ -127,6 +129,7 @@ def test_the_headless_command_ends_with_1(words: str, tmp_path: Path, capfd: pyt
     assert "failed: " in told.out
 
 
+@pytest.mark.slow
 async def test_the_dashboard_stays_and_can_be_read(words: str, tmp_path: Path) -> None:
     session = WorkerSession(options(tmp_path))
     app = ReidTuiApp(session, LOOK, fps=50)

@@ -54,6 +54,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
     return next(folder.glob("*-pedestrians")), lines_of(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_stream_is_the_log_and_follows_the_contract(whole: tuple[Path, list[dict[str, Any]]]) -> None:
     run, lines = whole
     started = next(i for i, line in enumerate(lines) if line["event"] == "run_started")
@@ -78,6 +79,7 @@ def test_the_stream_is_the_log_and_follows_the_contract(whole: tuple[Path, list[
     assert sorted(losses(lines)) == list(range(1, 9))
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_run_directory(whole: tuple[Path, list[dict[str, Any]]]) -> None:
     run, lines = whole
     config = json.loads((run / "config.json").read_text())
@@ -109,6 +111,7 @@ def test_resume_equals_the_uninterrupted_run(whole: tuple[Path, list[dict[str, A
     assert "is finished at step 8; give --steps above 8 to" in again.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

@@ -16,6 +16,7 @@ from tests.hostile import HOSTILE
 LOADING: Final = ("starting torch", "looking for the data", "waiting for torch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize(
     "argv",

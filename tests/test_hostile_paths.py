@@ -63,6 +63,7 @@ def test_no_run_can_be_kept_there(name: str, here: Path) -> None:
     assert sorted(here.iterdir()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOWHERE)
 @pytest.mark.parametrize(
     "argv",

@@ -16,6 +16,7 @@ from reid_tui.tui.session import WorkerSession
 from tests.tui.rig import LOOK, until
 
 
+@pytest.mark.slow
 @pytest.mark.gpu
 async def test_losses_and_weights_are_equal_with_and_without_the_dashboard(tmp_path: Path) -> None:
     options = {"data": "pedestrians", "batch_size": 16, "steps": 12, "seed": 5}

@@ -111,6 +111,7 @@ def steered(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_that_was_turned_stopped_and_resumed(steered: Path, say: Say) -> None:
     code, out, last = say()
     assert (code, last) == (
@@ -131,6 +132,7 @@ def test_a_run_that_was_turned_stopped_and_resumed(steered: Path, say: Say) -> N
     assert config["asked"]["replay"] == str(locate_run("run", steered))
 
 
+@pytest.mark.slow
 def test_a_run_whose_best_a_validation_chooses(tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "load", lambda *_: divided_dataset())
     assert isinstance(go(tmp_path, {13: [cmd.SetMargin(1.5), cmd.Stop()]}), ev.Stopped)
@@ -143,6 +145,7 @@ def test_a_run_whose_best_a_validation_chooses(tmp_path: Path, say: Say, monkeyp
     assert {split for _, split, _ in one} == {"validation", "seen", "unseen"}
 
 
+@pytest.mark.slow
 def test_images_that_were_left_out_are_left_out_again(tmp_path: Path, say: Say) -> None:
     first: Orders = {5: [cmd.LeaveOut(7)], 8: [cmd.LeaveOut(9), cmd.Stop(save=False)]}
     assert isinstance(go(tmp_path, first), ev.Stopped)
@@ -161,6 +164,7 @@ def test_images_that_were_left_out_are_left_out_again(tmp_path: Path, say: Say) 
     assert digest(tmp_path, "plain") != digest(tmp_path, "run-replay")
 
 
+@pytest.mark.slow
 def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:
     assert say()[0] == 0
     code, _, last = say("--name", "third", run="run-replay")
@@ -168,6 +172,7 @@ def test_a_replay_can_be_replayed(steered: Path, say: Say) -> None:
     assert "replay of attach 42" in {event.origin for event in told(steered, "third", ev.MarginChanged)}
 
 
+@pytest.mark.slow
 def test_a_schedule_of_the_margin_goes_by_itself_and_what_was_added_to_it_is_given_again(
     tmp_path: Path, say: Say
 ) -> None:
@@ -189,6 +194,7 @@ def test_a_schedule_of_the_margin_goes_by_itself_and_what_was_added_to_it_is_giv
     assert config["margin_schedule"] == "1 until 0.5, to 2 until 1.5, 0.7 until 2, 1.2"
 
 
+@pytest.mark.slow
 def test_what_was_lost_at_the_step_of_a_checkpoint_is_not_given_again(tmp_path: Path, say: Say) -> None:
     """The schedule's change and its being taken back came after the epoch's checkpoint, which has the same margin."""
     lost: Orders = {8: [cmd.SetMargin(1.0)], 9: [cmd.Stop(save=False)]}
@@ -204,6 +210,7 @@ def test_what_was_lost_at_the_step_of_a_checkpoint_is_not_given_again(tmp_path: 
     assert turns(tmp_path, "run-replay") == [(8, 1.5)]
 
 
+@pytest.mark.slow
 def test_what_was_refused_since_the_loss_has_no_margin_is_refused_again(tmp_path: Path, say: Say) -> None:
     turns: Orders = {4: [cmd.SetMargin(1.5)], 9: [cmd.ShiftMargin(0.05), cmd.SetLearningRate(2e-3), cmd.Stop()]}
     go(tmp_path, turns, loss="ntxent")
@@ -217,6 +224,7 @@ def test_what_was_refused_since_the_loss_has_no_margin_is_refused_again(tmp_path
     assert refused == [(4, "set_margin", reason, origin), (9, "shift_margin", reason, origin)]
 
 
+@pytest.mark.slow
 def test_a_log_that_was_changed_gives_other_weights(steered: Path, say: Say) -> None:
     edit_log(
         steered, lambda line: {**line, "new": 1.4} if line["event"] == "margin_changed" and line["step"] == 4 else line
@@ -231,6 +239,7 @@ def test_a_log_that_was_changed_gives_other_weights(steered: Path, say: Say) -> 
     )
 
 
+@pytest.mark.slow
 def test_where_nothing_explains_it_the_machine_is_compared(steered: Path, say: Say) -> None:
     def change(line: dict[str, Any]) -> dict[str, Any] | None:
         if line["event"] == "margin_changed" and line["step"] == 4:
@@ -247,6 +256,7 @@ def test_where_nothing_explains_it_the_machine_is_compared(steered: Path, say: S
     assert last.endswith(f"; threads {torch.get_num_threads()} here, not recorded there")
 
 
+@pytest.mark.slow
 def test_what_a_crash_took_back_is_not_repeated(tmp_path: Path, say: Say) -> None:
     lost: Orders = {4: [cmd.SetMargin(1.5)], 11: [cmd.SetMargin(2.5)], 13: [cmd.Stop(save=False)]}
     go(tmp_path, lost)  # the newest checkpoint is that of step 8
@@ -257,6 +267,7 @@ def test_what_a_crash_took_back_is_not_repeated(tmp_path: Path, say: Say) -> Non
     assert turns(tmp_path, "run-replay") == [(4, 1.5), (12, 1.2)]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_done_is_repeated_to_its_newest_checkpoint(tmp_path: Path, say: Say) -> None:
     go(tmp_path, {4: [cmd.SetMargin(1.5)], 8: [cmd.SetMargin(1.6)], 10: [cmd.Save()], 12: [cmd.Stop(save=False)]})
     code, out, last = say("--json")
@@ -268,6 +279,7 @@ def test_a_run_that_is_not_done_is_repeated_to_its_newest_checkpoint(tmp_path: P
     assert isinstance(go(tmp_path, {}, resume="run-replay"), ev.Finished)
 
 
+@pytest.mark.slow
 def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path: Path, say: Say) -> None:
     go(tmp_path, {3: [cmd.SetLearningRate(2e-3)]}, epochs=1)
     go(tmp_path, {20: [cmd.Stop()]}, resume="run", epochs=3)
@@ -282,6 +294,7 @@ def test_more_epochs_given_with_a_resume_and_fewer_by_an_older_version(tmp_path:
     assert (code, last.partition(":")[0]) == (0, "replayed 20 steps and 1 change")
 
 
+@pytest.mark.slow
 def test_steps_that_were_skipped_and_a_divergence_that_was_lived_through(
     tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +323,7 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_as_many_threads_as_the_run_had(threads: Callable[[int], None], tmp_path: Path, say: Say) -> None:
     threads(2)
     go(tmp_path, {}, epochs=1)
@@ -319,6 +333,7 @@ def test_as_many_threads_as_the_run_had(threads: Callable[[int], None], tmp_path
     assert torch.get_num_threads() == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path, say: Say) -> None:
     go(tmp_path, {})
     newest = manifests(locate_run("run", tmp_path) / "checkpoints")[0].with_suffix(".safetensors")
@@ -329,6 +344,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_that_is_said(tmp_path: Path, sa
     assert "step-00000024.safetensors" in warned.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "words"), [(5, "stopped at step 5 of 10: nothing was compared"), (10, "weights equal")]
 )
@@ -368,6 +384,7 @@ def test_a_replay_that_somebody_steers_says_so(tmp_path: Path) -> None:
     assert verdict.text.endswith("; attach 42 turned the learning rate of the replay at step 6")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -454,6 +471,7 @@ def test_without_auto_nothing_is_timed(tmp_path: Path, monkeypatch: pytest.Monke
     assert "chosen" not in said(event)
 
 
+@pytest.mark.slow
 def test_a_compiler_that_did_not_pay_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 

@@ -62,6 +62,7 @@ def child_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
+@pytest.mark.slow
 def test_signals_that_must_not_end_a_screen(attached: Callable[..., Pty]) -> None:
     terminal = attached(sys.executable, "-c", SIGNALLED_WHILE)
     terminal.until_shown(b"no process trains this run")
@@ -74,6 +75,7 @@ def test_signals_that_must_not_end_a_screen(attached: Callable[..., Pty]) -> Non
     assert terminal.process.wait(30) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["screen", "parent"])
 def test_a_screen_that_is_killed_leaves_the_terminal_as_it_was(whom: str, attached: Callable[..., Pty]) -> None:
     terminal = attached("bash", "-mc", '"$@"; echo "code=$?"', "bash")  # the shell keeps the terminal

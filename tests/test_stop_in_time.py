@@ -102,6 +102,7 @@ def test_what_loads_is_broken_off_at_once(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_a_save_is_finished_first(
     nth: int, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

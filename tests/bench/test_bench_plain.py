@@ -50,6 +50,7 @@ def test_half_of_the_partners_show_the_same_class() -> None:
     assert 0.4 < np.mean(same) < 0.6
 
 
+@pytest.mark.slow
 def test_it_learns() -> None:
     run = plain.train_plain(*striped(), steps=20)
     assert len(run.losses) == 20

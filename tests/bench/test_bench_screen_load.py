@@ -45,6 +45,7 @@ def test_a_terminal_is_local_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
             assert b"".join(chunk.data for chunk in terminal.chunks).strip() == shown
 
 
+@pytest.mark.slow
 def test_a_day_is_what_a_trainer_tells(tmp_path: Path) -> None:
     day = Day(1, tmp_path / "file")
     assert day.drain() == ([], [])

@@ -363,6 +363,7 @@ def test_csv_is_read_again_with_its_verdicts(compare: Compare) -> None:
     assert found["scores"]["pairs"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_from_outside_drive_no_terminal(compare: Compare, name: str) -> None:
     stem = os.fsdecode(name.replace("/", "_").encode("utf-8", "surrogatepass")[:200])

@@ -82,6 +82,7 @@ def bash(tmp_path: Path) -> Iterator[Bash]:
     shell.end()
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_options_choices_data_sets_and_runs(bash: Bash, runs: Path, tmp_path: Path) -> None:
     for typed, completed in (
         ("reid-tui att", "ach "),

@@ -34,6 +34,7 @@ def test_every_option_is_a_field_and_the_other_way_round() -> None:
     assert set(inspect.signature(dashboard.dashboard).parameters) - own == run | screen - {"mouse"} | {"no_mouse"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [[], ["train"]])
 @pytest.mark.parametrize(
     ("option", "value", "words"),
@@ -178,6 +179,7 @@ def test_progress_and_bench_and_data(capsys: pytest.CaptureFixture[str]) -> None
     assert "\x1b" not in line
 
 
+@pytest.mark.slow
 def test_pairs_can_be_seen_without_colour(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal too, a half block without its two colours shows nothing."""
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -267,6 +267,7 @@ def test_private_whatever_the_umask(short: Path) -> None:
         os.umask(before)
 
 
+@pytest.mark.slow
 def test_training_goes_on_under_a_hammer(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, short: Path) -> None:
     quiet = Rig(tiny_config, tiny, tmp_path / "quiet")
     assert isinstance(quiet.run(), ev.Finished)

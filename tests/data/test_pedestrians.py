@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from reid_tui.data.pedestrians.generate import pedestrians
 
@@ -39,6 +40,7 @@ def test_every_identity_is_seen_by_every_camera_alike(people_set: Dataset) -> No
         assert table[0, 0] >= 4
 
 
+@pytest.mark.slow
 def test_set_is_the_same_every_time_whatever_the_state_of_chance(people_set: Dataset) -> None:
     state = np.random.get_state()
     np.random.seed(123)

@@ -98,6 +98,7 @@ def test_why_there_is_no_gpu(driver: str, build: str, environ: dict[str, str], t
 SAID = json.dumps(asdict(Findings(doing="asking cuda:0", torch="9"))) + "\n{half a li"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "limit_s", "error"),
     [
@@ -112,6 +113,7 @@ def test_a_device_that_hangs_or_kills_costs_only_what_was_not_known(then: str, l
     assert found == Findings(doing="asking cuda:0", torch="9", error=error)
 
 
+@pytest.mark.slow
 def test_a_probe_that_hangs_ends_without_anybody_who_waits_for_it() -> None:
     code = "import time, reid_tui.doctor.probe as p; p.LIMIT_S = 1; p.look = lambda *given: time.sleep(600); p.main()"
     assert ask_torch((sys.executable, "-c", code)).error == "ended by SIGALRM"

@@ -106,6 +106,7 @@ def test_neither_torch_nor_textual_is_loaded_to_say_what_there_is() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_this_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run_doctor(tmp_path / "runs", str(tmp_path / "no\x1b[31mdata"), as_json=True)
     out, err = capsys.readouterr()

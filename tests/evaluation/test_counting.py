@@ -35,6 +35,7 @@ def asking(labels: Labels) -> np.ndarray:
     return labels.queries[labels.matches() > 0]
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 10_000), dim=st.sampled_from([1, 2, 5, 40]), kind=st.sampled_from(sorted(KINDS)))
 def test_equals_the_sort(seed: int, dim: int, kind: str) -> None:

@@ -28,6 +28,7 @@ def both_ways(points: torch.Tensor, labels: Labels, sides_N: np.ndarray) -> tupl
         return few, neighbours(points, labels, sides_N)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

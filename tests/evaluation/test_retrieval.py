@@ -164,6 +164,7 @@ def test_one_identity_is_perfect_and_only_strangers_are_undefined() -> None:
 # Against others.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_equals_the_loop(seed: int) -> None:
     points, labels = all_kinds(seed)
@@ -179,6 +180,7 @@ def test_equals_the_loop(seed: int) -> None:
 KINDS = st.sampled_from([JUNK, DISTRACTOR, 0, 0, 1, 2])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     points=hnp.arrays(np.int64, (14, 2), elements=st.integers(0, 2)),

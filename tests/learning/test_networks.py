@@ -58,6 +58,7 @@ def test_the_tutorials_names_and_first_weights_are_for_ever(
     assert found.hexdigest() == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("channels", "height", "width", "dim"), [(1, 28, 28, 2), (3, 64, 32, 64), (1, 16, 16, 8)])
 @pytest.mark.parametrize("more", [{}, {"bnneck": True}, {"bnneck": True, "normalize": True}])

@@ -215,5 +215,6 @@ assert "torch._dynamo" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_no_step_imports_the_compiler() -> None:
     subprocess.run([sys.executable, "-c", STEP], check=True)

@@ -25,6 +25,7 @@ def test_names_of_classification_networks_only() -> None:
     assert not {*MODELS, "fcn_resnet50", "r3d_18", "raft_small"} & set(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_trunk_with_an_embedding(name: str) -> None:
     network = build_network(NetworkOptions(name, 16), 1, 64, 64, seed=3)
@@ -57,6 +58,7 @@ def test_pixels_are_what_imagenets_networks_take() -> None:
     assert not Pixels().state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -23,6 +23,7 @@ def runs(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         yield folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ended", "asked", "more"),
     [
@@ -47,6 +48,7 @@ def test_a_resume_that_would_end_before_it_goes_on(ended: int, asked: dict[str, 
     assert contents(runs) == before
 
 
+@pytest.mark.slow
 def test_what_an_alarm_does_may_be_another_with_a_resume(runs: Path) -> None:
     """Nobody can go on after a pause here, which is told once."""
     begin(runs, stop_at=5, eval_every=3, name="alarmed")

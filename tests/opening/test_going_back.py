@@ -58,6 +58,7 @@ def digest(folder: Path, run: str = "run") -> str:
     return weights_sha256(load_latest(locate_run(run, folder) / "checkpoints")[0].tensors)
 
 
+@pytest.mark.slow
 def test_after_a_divergence_a_resume_goes_on_from_what_was_good(go: Callable[..., Any], tmp_path: Path) -> None:
     """And ends as if it had never been: a learning rate of 10 leaves no trace."""
     go(name="whole")
@@ -75,6 +76,7 @@ def test_after_a_divergence_a_resume_goes_on_from_what_was_good(go: Callable[...
     assert command_line(["train", "--replay", "run", "--runs-dir", str(tmp_path), "--progress", "none"]) == 0
 
 
+@pytest.mark.slow
 def test_a_ruined_checkpoint_is_passed_over_and_that_is_said(go: Callable[..., Any], tmp_path: Path) -> None:
     orders: Orders = {10: [cmd.SetLearningRate(10.0)], DIVERGED: [cmd.Stop()]}
     assert isinstance(go(orders, steerable=True), ev.Stopped)
@@ -100,6 +102,7 @@ def test_a_ruined_checkpoint_is_taken_where_a_person_names_it(go: Callable[..., 
     assert (end.step, end.checkpoint) == (ruined.step + 3, "checkpoints/step-00000008.safetensors")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_chosen_and_what_lies_ahead_is_not_taken_again(go: Callable[..., Any], tmp_path: Path) -> None:
     """Stopped without a save right after it: the next resume still goes on from what was chosen."""
     go({20: [cmd.SetMargin(2.0)]})
@@ -122,6 +125,7 @@ def test_the_newest_may_be_chosen_too_and_that_is_no_going_back(go: Callable[...
     assert load_latest(locate_run("run", tmp_path) / "checkpoints")[0].manifest.state.rewinds == 0
 
 
+@pytest.mark.slow
 def test_what_a_person_took_back_is_not_repeated(
     go: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +148,7 @@ def test_what_a_person_took_back_is_not_repeated(
     assert digest(tmp_path) == digest(tmp_path, "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

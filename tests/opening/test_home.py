@@ -84,6 +84,7 @@ REMOVALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", REMOVALS)
 @pytest.mark.parametrize("when", [(ev.Progress, 5), (ev.CheckpointSaved, 24)], ids=["amid it", "after the last save"])
 def test_removed_it_is_made_again(how: str, when: tuple[type[ev.AnyEvent], int], tmp_path: Path) -> None:
@@ -115,6 +116,7 @@ def test_moved_it_is_followed_and_not_split(tmp_path: Path) -> None:
     check_whole(away)
 
 
+@pytest.mark.slow
 def test_moved_back_it_is_followed_back(tmp_path: Path) -> None:
     away = tmp_path / "b"
     doing = {(ev.Progress, 5): lambda run: run.rename(away), (ev.Progress, 12): away.rename}
@@ -125,6 +127,7 @@ def test_moved_back_it_is_followed_back(tmp_path: Path) -> None:
     check_whole(trained.path)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_again_is_tried_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saving, "SAVE_AGAIN_S", 0.0)
 

@@ -131,6 +131,7 @@ def test_more_images_than_any_identity_has_are_told_of(say: Say) -> None:
     assert "6 identities have fewer images than the 24 of an identity in a batch: theirs come more than once" in err
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_and_takes_up_the_network_of_another_one_whose_identities_are_others(
     tmp_path: Path, data: Callable[[Dataset], None], say: Say
 ) -> None:

@@ -52,6 +52,7 @@ def starts(run: Path) -> list[int]:
     return [event.step for event in read_events(run / "events.jsonl") if isinstance(event, ev.RunStarted)]
 
 
+@pytest.mark.slow
 def test_it_begins_goes_on_and_is_finished(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert isinstance(begin(tmp_path, stop_at=5, **JOB)[-1], ev.Stopped)
     told = begin(tmp_path, stop_at=11, **JOB)
@@ -80,6 +81,7 @@ def test_it_begins_goes_on_and_is_finished(tmp_path: Path, capfd: pytest.Capture
     assert starts(run) == [0, 5, 11, 24]
 
 
+@pytest.mark.slow
 async def test_the_dashboard_closes_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await asyncio.to_thread(begin, tmp_path, steps=2, eval_every=3, resume_or_start="big")
     session = WorkerSession(
@@ -112,6 +114,7 @@ def test_what_was_killed_before_its_first_checkpoint_is_passed_over(tmp_path: Pa
     assert len(list(tmp_path.glob("*-big"))) == 6
 
 
+@pytest.mark.slow
 def test_the_newest_with_a_checkpoint_is_taken_also_by_its_whole_name(tmp_path: Path) -> None:
     begin(tmp_path, steps=2, eval_every=3, name="big")
     begin(tmp_path, steps=3, eval_every=3, name="big")

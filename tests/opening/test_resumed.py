@@ -28,6 +28,7 @@ def resumed(checkpoint: Checkpoint, config: RunConfig, data: Dataset, folder: Pa
     return rig
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 5])
 @pytest.mark.parametrize("pairs", ["random", "batch"])
 @pytest.mark.parametrize("step", [1, 8, 13])

@@ -46,6 +46,7 @@ def made(runs: Path, name: str, mode: int) -> Path:
     return run.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o700, 0o755], ids=["closed folder", "closed files"])
 def test_what_may_not_be_read_is_said_to_be_there(mode: int, tmp_path: Path) -> None:
     run = made(tmp_path / "runs", "a", mode)

@@ -373,12 +373,14 @@ def nothing_left(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Rig
     return with_hardly_a_margin(Rig(longer(config, epochs=10), tiny, tmp_path_factory.mktemp("nothing_left")))
 
 
+@pytest.mark.slow
 def test_a_margin_of_almost_nothing_leaves_nothing_to_learn(nothing_left: Rig) -> None:
     (alarm,) = nothing_left.told(ev.AlarmRaised)
     assert alarm.alarm == "nothing_left"
     assert 30 < alarm.since < alarm.step < 150
 
 
+@pytest.mark.slow
 def test_a_pause_comes_once_for_an_alarm_and_training_goes_on(nothing_left: Rig) -> None:
     (alarm,) = nothing_left.told(ev.AlarmRaised)
     (paused,) = nothing_left.told(ev.Paused)
@@ -387,6 +389,7 @@ def test_a_pause_comes_once_for_an_alarm_and_training_goes_on(nothing_left: Rig)
     assert not nothing_left.told(ev.Warned)
 
 
+@pytest.mark.slow
 def test_alarms_and_pauses_cost_no_bit(nothing_left: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reid_tui.training.alarms.watch.RULES", ())
     quiet = with_hardly_a_margin(Rig(nothing_left.config, nothing_left.dataset, tmp_path))
@@ -396,6 +399,7 @@ def test_alarms_and_pauses_cost_no_bit(nothing_left: Rig, tmp_path: Path, monkey
     assert all(value.equal(theirs[name]) for name, value in quiet.weights().items())
 
 
+@pytest.mark.slow
 def test_constant_images_collapse_and_nobody_who_could_go_on_is_waited_for(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
@@ -408,6 +412,7 @@ def test_constant_images_collapse_and_nobody_who_could_go_on_is_waited_for(
     assert "training goes on" in warned.message
 
 
+@pytest.mark.slow
 def test_a_real_healthy_run_raises_none(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     rig = Rig(longer(tiny_config), tiny, tmp_path)
     rig.run()

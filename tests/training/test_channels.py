@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
@@ -24,6 +25,7 @@ def test_in_order_and_taken_once() -> None:
     assert box.drain() == []
 
 
+@pytest.mark.slow
 def test_nobody_reads_for_a_million_steps() -> None:
     box = EventBox()
     box.put(ev.MarginChanged(step=0, seq=0, old=1.0, new=1.1))

@@ -69,6 +69,7 @@ def test_a_manifest_without_tensors_is_passed_over(run: Path) -> None:
     assert "No such file" in passed_over[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -90,6 +91,7 @@ def test_a_hostile_manifest_is_one_line(run: Path, content: bytes) -> None:
     assert load_latest(run)[0].manifest.state.step == 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), [("size", "big"), ("sha256", 3), ("keep", 1), ("file", "../../etc/passwd")])
 def test_a_manifest_with_a_wrong_type_is_refused(run: Path, key: str, value: object) -> None:
     path = manifests(run)[0]

@@ -83,6 +83,7 @@ def check_what_a_save_left(run: RunDirectory, step: int, value: int) -> dict[int
     return left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "value", "calls"), SAVES)
 def test_killed_at_every_system_call_of_a_save(
     step: int, value: int, calls: int, template: RunDirectory, forker: Forker, tmp_path: Path
@@ -105,6 +106,7 @@ def test_killed_at_every_system_call_of_a_save(
     assert found(run.checkpoints) == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["once", "half", "lasting"])
 @pytest.mark.parametrize(("step", "value", "calls"), SAVES)
 def test_an_io_error_at_every_system_call_of_a_save(
@@ -130,6 +132,7 @@ def test_an_io_error_at_every_system_call_of_a_save(
     assert left == after_saving(step, value)
 
 
+@pytest.mark.slow
 def test_a_save_over_one_that_a_kill_cut_short_is_whole(forker: Forker, tmp_path: Path) -> None:
     """A manifest that carries the one before is itself replaced."""
     save_small(tmp_path, 8, 1)
@@ -196,6 +199,7 @@ def test_killed_at_twenty_random_moments_and_resumed(forker: Forker, tmp_path: P
     assert len({name.split(".")[0] for name in names}) == len(names) / 2
 
 
+@pytest.mark.slow
 def test_a_killed_run_says_what_is_taken_again(forker: Forker, tmp_path: Path) -> None:
     assert forker.run("train", runs=tmp_path, resume=False, kill_at=60) == KILLED
     run = only(tmp_path)
@@ -247,6 +251,7 @@ def _is_json(line: bytes) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_no_room_for_checkpoint_log_and_snapshot(forker: Forker, tmp_path: Path) -> None:
     """From step 5 to 12 no file may grow past 300 bytes: the save of step 8, its map and the log all fail."""
     assert forker.run("train_on_a_disk_that_fills", runs=tmp_path / "a", full_from=0, full_to=0, limit=0) == 0
@@ -261,6 +266,7 @@ def test_no_room_for_checkpoint_log_and_snapshot(forker: Forker, tmp_path: Path)
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.EIO, errno.EDQUOT])
 def test_a_disk_that_answers_with_errors(code: int, forker: Forker, tmp_path: Path) -> None:
     """From step 5 to 12 every write and fsync of checkpoint, log and snapshot is refused by the disk, or by a quota."""
@@ -274,6 +280,7 @@ def test_a_disk_that_answers_with_errors(code: int, forker: Forker, tmp_path: Pa
     assert all(json.loads(line) for line in (run / "events.jsonl").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_room_for_all_but_the_checkpoint(forker: Forker, tmp_path: Path) -> None:
     """What does not fit is said in the log itself, and tried again until it does."""
     limit = 500_000
@@ -301,6 +308,7 @@ def test_a_last_save_without_room_is_a_failure(forker: Forker, tmp_path: Path) -
     assert not list(run.rglob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_a_small_file_system_that_fills(forker: Forker, tmp_path: Path) -> None:
     """As above, on a file system that has no room at all from step 5 to 12."""
     small = tmp_path / "small"

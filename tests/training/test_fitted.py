@@ -76,6 +76,7 @@ def test_the_last_evaluation_changes_no_tensor_of_the_last_checkpoint(
     assert card(rig).fitted_step == 24
 
 
+@pytest.mark.slow
 def test_a_disk_that_does_not_take_the_last_thresholds_leaves_those_before(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_look_at_the_map_fits_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatc
     assert fits == [fitting.FEWER_PAIRS] * 7 + [fitting.PAIRS]
 
 
+@pytest.mark.slow
 def test_tensors_are_those_of_a_run_that_fits_nothing(
     rig: Rig, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def rig(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> Rig:
 
 
 class TestGoingBack:
+    @pytest.mark.slow
     @pytest.mark.parametrize("diverged", [False, True])
     @pytest.mark.parametrize("dim", [2, 5])
     def test_it_equals_having_turned_there(
@@ -64,6 +65,7 @@ class TestGoingBack:
         one, two = (dataclasses.replace(r.trainer.state(), wall_s=0, rewinds=0) for r in (turned, back))
         assert one == two
 
+    @pytest.mark.slow
     def test_to_the_beginning_where_there_is_no_checkpoint(
         self, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
     ) -> None:
@@ -93,6 +95,7 @@ class TestGoingBack:
         rig.trainer.restore(state, rig.learner.tensors())
         assert rig.trainer.state().rewinds == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("step", "words"),
         [(9, "the run is at step 9"), (12, "the run is at step 9"), (5, "no good checkpoint of step 5; there is 8")],

@@ -78,6 +78,7 @@ def test_tensors_cut_at_every_length_with_a_manifest_that_agrees(folder: Path) -
         assert "no safetensors file" in refusal(folder)
 
 
+@pytest.mark.slow
 def test_a_manifest_cut_at_every_length(folder: Path) -> None:
     path = folder / f"{NEWEST}.json"
     content = path.read_bytes()

@@ -51,6 +51,7 @@ def lasting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], float
 Lasting = Callable[..., Callable[[], float]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "chosen", "gain"),
     [
@@ -83,6 +84,7 @@ def test_of_a_slow_network_a_part_of_the_batch_is_timed(lasting: Lasting, tiny: 
     assert config.precision_why.startswith("7 pairs took fp32 56.0 ms, bf16 28.0 ms")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [2.0, math.nan, 0.0, -1.0])
 @pytest.mark.parametrize("pairs", ["random", "batch"])
 def test_wrong_values_are_never_taken(
@@ -117,6 +119,7 @@ def test_a_kernel_that_there_is_not_is_not_taken(
     assert "not implemented for 'BFloat16'" in config.precision_why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"model": "bn", "miner": "distance"}, {"loss": "arcface", "augment": "reid"}])
 def test_the_run_begins_as_it_would_have_without(settings: dict[str, Any], tiny: Dataset) -> None:
     fp32 = dataclasses.replace(auto(**settings), precision="fp32")
@@ -154,6 +157,7 @@ def test_the_switch_of_the_whole_process_is_put_back(switch: Callable[[], tuple[
     assert switch() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "bf16-mkldnn"])
 @pytest.mark.parametrize("model", ["tutorial", "bn"])
 def test_losses_are_those_of_fp32_within_3_percent(precision: str, model: str, tiny: Dataset) -> None:

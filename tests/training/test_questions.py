@@ -38,6 +38,7 @@ def asked(rig: Rig, orders: dict[int, list[cmd.Command]]) -> Rig:
     return rig
 
 
+@pytest.mark.slow
 def test_no_answer_changes_a_loss_or_a_weight(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     config = dataclasses.replace(tiny_config, embedding_dim=5)
     plain = Rig(config, tiny, tmp_path / "plain")
@@ -88,6 +89,7 @@ def test_suspects_are_rows_that_exclude_reads(tiny: Dataset, tiny_config: RunCon
     assert rows(tmp_path)[-1]["row"] == "5", "its name in the whole split"
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_in_no_pair_from_the_next_epoch_on(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ def test_what_is_left_out_is_in_no_pair_from_the_next_epoch_on(
     assert rig.losses()[24] != plain.losses()[24]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop", "pairs"), [(5, "random"), (8, "random"), (10, "batch"), (16, "batch")])
 def test_a_resumed_run_leaves_out_the_same(
     stop: int, pairs: str, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
@@ -136,6 +139,7 @@ def test_a_resumed_run_leaves_out_the_same(
     assert second.told(ev.RunStarted)[0].left_out == kept.manifest.state.left_out_next != ()
 
 
+@pytest.mark.slow
 def test_gone_back_brings_back_what_was_left_out_later(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     rig = asked(
         Rig(tiny_config, tiny, tmp_path),
@@ -222,6 +226,7 @@ def test_deciding_parts_are_those_of_finite_differences() -> None:
     assert all(weight.grad is None for weight in network.parameters())
 
 
+@pytest.mark.slow
 def test_a_picture_is_embedded_as_its_pixels_would_be_and_changes_no_loss(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:

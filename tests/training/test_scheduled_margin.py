@@ -57,6 +57,7 @@ def equal(one: Rig, two: Rig) -> bool:
     return all(torch.equal(value, two.weights()[name]) for name, value in one.weights().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 3, 8])
 def test_it_is_a_run_in_which_the_same_margins_are_set_at_the_same_steps(
     scheduled: Rig,
@@ -89,6 +90,7 @@ def test_stairs_of_a_line_say_where_it_leads(scheduled: Rig) -> None:
     assert {event.ramp for event in told} == {(1.0, 2.0), ()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [5, 8, 12, 16])
 def test_it_goes_on_bit_for_bit(scheduled: Rig, config: RunConfig, tiny: Dataset, tmp_path: Path, stop: int) -> None:
     scheduled.run()
@@ -101,6 +103,7 @@ def test_it_goes_on_bit_for_bit(scheduled: Rig, config: RunConfig, tiny: Dataset
     assert equal(second, scheduled)
 
 
+@pytest.mark.slow
 def test_what_a_person_turns_is_added_to_what_follows(config: RunConfig, tiny: Dataset, tmp_path: Path) -> None:
     turned = [
         (2, cmd.ShiftMargin(0.05)),
@@ -145,6 +148,7 @@ def test_a_pause_and_single_steps_go_along_with_it(scheduled: Rig) -> None:
     assert margins(scheduled) == MARGINS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [0, 8])
 def test_going_back_takes_the_schedule_back(scheduled: Rig, back: int) -> None:
     scheduled.at = {13: lambda: [scheduled.inbox.put(order) for order in (cmd.GoBack(back), cmd.Resume())]}
@@ -154,6 +158,7 @@ def test_going_back_takes_the_schedule_back(scheduled: Rig, back: int) -> None:
     assert [event.margin for event in again] == MARGINS[back:]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_at_the_very_step_of_a_change(config: RunConfig, tiny: Dataset, tmp_path: Path) -> None:
     """The epoch's own is written before the change, one that is asked for after it."""
     for name, commands in (("before", ()), ("after", (cmd.Save(),))):

@@ -53,6 +53,7 @@ def test_every_split_at_every_evaluation_the_main_one_last_and_at_the_end_all_of
     assert {event.split for event in drawn} == {"unseen"}
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_chosen_by_the_validation(divided: Dataset, config: RunConfig, tmp_path: Path) -> None:
     rig = Rig(dataclasses.replace(config, epochs=7), divided, tmp_path)
     rig.run()
@@ -66,6 +67,7 @@ def test_the_best_checkpoint_is_chosen_by_the_validation(divided: Dataset, confi
     assert {state.step for state in states} == {40, 48, 56, best}
 
 
+@pytest.mark.slow
 def test_what_else_is_scored_changes_neither_weights_nor_scores_nor_map(
     divided: Dataset, config: RunConfig, tmp_path: Path
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_stop_while_one_split_is_scored_tells_of_none(divided: Dataset, config
     assert (state.step, state.map) == (4, None), "it is scored when the run goes on"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(divided: Dataset, config: RunConfig, tmp_path: Path) -> None:
     whole, first, second = (Rig(config, divided, tmp_path / name) for name in ("whole", "cut", "cut"))
     whole.run()

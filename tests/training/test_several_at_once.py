@@ -41,6 +41,7 @@ def ran(config: RunConfig, tiny: Dataset, folder: Path, **at: Any) -> Rig:
     return rig
 
 
+@pytest.mark.slow
 def test_weights_losses_and_events_are_the_same(
     config: RunConfig, tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

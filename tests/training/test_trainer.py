@@ -76,6 +76,7 @@ def test_a_step_uses_the_pairs_that_can_be_asked_for_later(
     assert rig.losses()[1] == before
 
 
+@pytest.mark.slow
 def test_two_runs_are_equal(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
     one, two = (Rig(tiny_config, tiny, tmp_path / name) for name in "ab")
     one.run()
@@ -84,6 +85,7 @@ def test_two_runs_are_equal(tiny: Dataset, tiny_config: RunConfig, tmp_path: Pat
     assert all(torch.equal(a, two.weights()[name]) for name, a in one.weights().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", ["random", "batch"])
 def test_learns(tiny: Dataset, tiny_config: RunConfig, tmp_path: Path, pairs: str) -> None:
     rig = Rig(dataclasses.replace(tiny_config, epochs=8, pairs=pairs), tiny, tmp_path)
@@ -117,6 +119,7 @@ def test_steps_end_a_run_early(tiny: Dataset, tiny_config: RunConfig, tmp_path: 
     assert read_manifest(manifests(tmp_path / "checkpoints")[0]).state.step == 11
 
 
+@pytest.mark.slow
 def test_a_checkpoint_tells_the_loss_of_the_step_that_comes_next_and_costs_no_bit(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
@@ -132,6 +135,7 @@ def test_a_checkpoint_tells_the_loss_of_the_step_that_comes_next_and_costs_no_bi
     }.items()
 
 
+@pytest.mark.slow
 def test_the_last_three_the_best_and_those_asked_for_are_kept(
     tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
 ) -> None:
@@ -164,6 +168,7 @@ class TestCommands:
         assert [(e.margin, e.lr) for e in rig.told(ev.Progress)][3:5] == [(1.0, 1e-3), (1.5, 2e-3)]
         assert rig.learner.optimizer.param_groups[0]["lr"] == 2e-3
 
+    @pytest.mark.slow
     def test_the_margin_reaches_the_loss(self, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path) -> None:
         turned, whole = (Rig(tiny_config, tiny, tmp_path / name) for name in "ab")
         turned.at[4] = lambda: turned.inbox.put(cmd.SetMargin(3.0))
@@ -179,6 +184,7 @@ class TestCommands:
         rig.run()
         assert [event.new for event in rig.told(ev.MarginChanged)] == [1.05, 1.1, 1.15]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("command", "words"),
         [
@@ -304,6 +310,7 @@ class TestNotFinite:
         rig.run()
         assert [event.step for event in rig.told(ev.Diverged)] == [7, 10]
 
+    @pytest.mark.slow
     def test_three_that_were_not_finite_by_chance_leave_good_weights(
         self, rig: Rig, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -345,6 +352,7 @@ class TestOrigins:
 
 
 class TestStopDuringAnEvaluation:
+    @pytest.mark.slow
     def test_it_is_broken_off_and_made_up_for_on_resume(
         self, tiny: Dataset, tiny_config: RunConfig, tmp_path: Path
     ) -> None:

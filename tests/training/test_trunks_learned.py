@@ -74,6 +74,7 @@ def learns(config: RunConfig, images: ImageSet) -> None:
     same_bits(learner, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "miner"), COMBINED)
 def test_every_loss_is_learned_by_a_trunk(loss: str, miner: str) -> None:
     learns(run_of(CHEAPEST, loss=loss, miner=miner), people(36))
@@ -84,6 +85,7 @@ def test_a_trunk_of_each_family_learns(model: str, side: int) -> None:
     learns(run_of(model, loss="proxy-anchor"), people(side))
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_is_never_stopped(tmp_path: Path) -> None:
     images = people(36)
     names = tuple(f"pattern {i}" for i in range(6))

@@ -37,6 +37,7 @@ def taken(learner: Learner, steps: range) -> list[float]:
     return [learner.step(pairs[16 * step : 16 * step + 16], step).loss for step in steps]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", settings.MODELS)
 @pytest.mark.parametrize(("loss", "miner"), COMBINED)
 def test_two_steps_are_finite_and_a_resume_takes_the_second_to_the_bit(
@@ -56,6 +57,7 @@ def test_two_steps_are_finite_and_a_resume_takes_the_second_to_the_bit(
     assert all(torch.equal(value, again.tensors()[name]) for name, value in whole.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", settings.MODELS)
 @pytest.mark.parametrize(("loss", "miner"), COMBINED)
 def test_the_loss_of_one_batch_falls_when_it_is_trained_on(loss: str, miner: str, model: str, tiny: Dataset) -> None:
@@ -65,6 +67,7 @@ def test_the_loss_of_one_batch_falls_when_it_is_trained_on(loss: str, miner: str
     assert min(losses[1:]) < losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", settings.OPTIMIZERS)
 @pytest.mark.parametrize("schedule", settings.SCHEDULES)
 def test_stopped_and_resumed_is_never_stopped(optimizer: str, schedule: str, tiny: Dataset, tmp_path: Path) -> None:
@@ -107,6 +110,7 @@ def test_each_step_tells_what_share_still_teaches_where_that_means_something(
     assert all(0 < share <= 1 if measured else math.isnan(share) for share in shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "words"),
     [({"loss": "ntxent"}, "ntxent has a temperature"), ({"normalize": True}, "at most 2 apart")],

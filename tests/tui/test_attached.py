@@ -96,6 +96,7 @@ async def trains(trained: Trained) -> None:
     await until(begun, 60)
 
 
+@pytest.mark.slow
 async def test_every_key_that_steers_works_from_elsewhere(trained: Trained) -> None:
     await trains(trained)
     async with attached(trained.run) as rig:
@@ -135,6 +136,7 @@ async def test_the_history_is_there_and_what_one_does_the_other_sees(trained: Tr
         await other.until(lambda: "margin 1.00 → 1.05 · attach" in " ".join(line.text for line in other.app.state.log))
 
 
+@pytest.mark.slow
 async def test_read_only_sends_nothing(trained: Trained) -> None:
     await trains(trained)
     async with attached(trained.run, read_only=True) as rig:
@@ -160,6 +162,7 @@ async def test_read_only_says_so_once_and_opens_no_dialog(trained: Trained, monk
     assert trained.thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
 async def test_a_run_of_another_user_is_watched_until_it_is_ours(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
@@ -233,6 +236,7 @@ async def test_a_finished_run_is_shown_whole(tmp_path: Path) -> None:
     assert rig.app.leaving.code == 0
 
 
+@pytest.mark.slow
 async def test_a_killed_run_says_so_and_how_to_go_on_and_comes_back(tmp_path: Path) -> None:
     run = Trained(tmp_path, epochs=2)
     run.thread.join(60)
@@ -258,6 +262,7 @@ async def test_the_command_to_go_on_can_be_copied_whatever_the_folder_is_called(
         await rig.until(lambda: f"--resume '{run.run.path}'" in " ".join(line.text for line in rig.app.state.log), 20)
 
 
+@pytest.mark.slow
 async def test_a_run_that_is_held_and_has_not_begun_is_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "20261125-101500-x"
     folder.mkdir()
@@ -303,6 +308,7 @@ async def test_a_run_that_diverged_and_is_gone_has_ended(tmp_path: Path) -> None
         await rig.until(lambda: "the run has ended" in rig.text)
 
 
+@pytest.mark.slow
 async def test_a_folder_that_is_moved_away_is_no_crash(trained: Trained) -> None:
     await trains(trained)
     async with attached(trained.run) as rig:

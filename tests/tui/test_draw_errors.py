@@ -31,6 +31,7 @@ async def goes_on(rig: Rig, *, header: bool = True) -> None:
     await rig.until(lambda: rig.app.state.margin == rig.script.margin > margin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"),
     [*((name, "draw") for name in PANELS), ("loss", "value"), ("map", "urgent"), ("numbers", "routine")],
@@ -54,6 +55,7 @@ async def test_a_panel(
         await rig.until(lambda: rig.panel(name).canvas.text.strip() and "cannot" not in rig.panel(name).canvas.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["identity_line", "progress_line"])
 async def test_the_header(part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     async with dashboard() as rig:
@@ -78,6 +80,7 @@ async def test_the_footer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
         await rig.until(lambda: "q quit" in rig.main.footer.text)
 
 
+@pytest.mark.slow
 async def test_the_title(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     async with dashboard() as rig:
         monkeypatch.setattr("reid_tui.tui.terminal.title.terminal_title", broken)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.tui.screens.go_back import GoBackScreen
@@ -29,6 +31,7 @@ async def test_after_a_divergence_a_key_leads_back_to_a_good_checkpoint() -> Non
         assert rig.app.leaving.code == 0
 
 
+@pytest.mark.slow
 async def test_before_the_first_step_there_is_nothing_to_go_back_to() -> None:
     async with dashboard(notifications=True, started=False) as rig:
         rig.script.run_started()

@@ -185,6 +185,7 @@ class InFolder(Detachable):
         return self._folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys])
 async def test_key(name: str, action: str, tmp_path: Path) -> None:
     async with dashboard(host=InFolder(tmp_path)) as rig:
@@ -215,6 +216,7 @@ BELOW: dict[str, Callable[[int, int], int]] = {
 """How many newer lines stand below the log's window, by its height less one and by how many stand below the start."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("log")])
 async def test_key_of_the_log(name: str, action: str) -> None:
     async with dashboard(size=(200, 60)) as rig:
@@ -237,6 +239,7 @@ async def test_key_of_the_log(name: str, action: str) -> None:
 ARROWS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "action"), [(name, key.action) for key in KEYS for name in key.keys_in("map")])
 async def test_key_of_the_map(name: str, action: str) -> None:
     async with dashboard() as rig:
@@ -259,6 +262,7 @@ async def test_key_of_the_map(name: str, action: str) -> None:
 TURNS = {"classes": "pair {} of 10", "retrieval": "query {} of 200"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("panel", "name", "shown"),
     [("classes", "left", 0), ("classes", "down", 2), ("retrieval", "up", 0), ("retrieval", "right", 2)],
@@ -297,6 +301,7 @@ async def test_the_zoomed_panel_has_the_focus(size: tuple[int, int]) -> None:
         await rig.until(lambda: "4 numbers" in rig.text and rig.panel("map").has_focus)
 
 
+@pytest.mark.slow
 async def test_a_panel_that_comes_to_the_front_has_the_focus() -> None:
     async with dashboard(size=(80, 24)) as rig:
         rig.script.emit(*(ev.Warned(step=40, code="x", message=f"message {number}.") for number in range(100)))
@@ -370,6 +375,7 @@ async def test_badge_follows_events_not_keys() -> None:
         await rig.until(lambda: "PAUSED" in rig.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ж", "Q", "k", "alt+b", "left_shift", "f5", "left"])
 async def test_a_key_that_does_nothing_says_once_where_the_help_is(name: str) -> None:
     printable = len(name) == 1

@@ -31,6 +31,7 @@ async def not_begun(rig: Rig) -> str:
     return "the run has not begun yet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bring", [ended, nobody_listens, not_begun])
 async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
     bring: Callable[[Rig], Awaitable[str]],
@@ -55,6 +56,7 @@ async def test_where_nobody_can_be_steered_each_key_says_so_at_once_and_once(
         assert script.sent == []
 
 
+@pytest.mark.slow
 async def test_keys_of_a_margin_that_does_nothing_say_why_and_it_is_nowhere_shown() -> None:
     said: list[str] = []
     script = Script()

@@ -28,6 +28,7 @@ async def with_cursor(rig: Rig) -> None:
     await rig.until(lambda: rig.panel("map").cursor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_a_box_tells_what_lies_under_the_cursor(size: tuple[int, int], look: Look) -> None:
     async with dashboard(size=size, look=look) as rig:
@@ -93,6 +94,7 @@ async def test_going_back_forgets_what_came_after() -> None:
         await rig.until(lambda: [trace.step for trace in rig.app.state.trails.traces] == [0])
 
 
+@pytest.mark.slow
 async def test_the_images_there_are_shown_with_how_far_they_have_come() -> None:
     async with dashboard(size=(200, 60)) as rig:
         rig.script.emit(whole_snapshot(40), whole_snapshot(90))
@@ -135,6 +137,7 @@ async def test_trails_begin_with_what_lies_on_disk(tmp_path: Path) -> None:
         await rig.until(lambda: "since step 10" in rig.panel("map").canvas.text)
 
 
+@pytest.mark.slow
 async def test_trails_tell_where_they_begin_when_nothing_is_left_on_disk(tmp_path: Path) -> None:
     async with dashboard(Script(remote=True), started=False) as rig:
         rig.script.run_started(step=900, run=str(tmp_path / "gone"))

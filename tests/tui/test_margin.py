@@ -30,6 +30,7 @@ def line_at(rig: Rig) -> int:
     return next(row.index("margin") for row in rig.panel("distances").canvas.text.splitlines() if "margin" in row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [LOOK, Look("16", "block"), Look("none", "ascii")], ids=str)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_while_a_number_is_typed_the_line_follows_and_nothing_is_sent(size: tuple[int, int], look: Look) -> None:
@@ -121,6 +122,7 @@ async def test_without_a_suggestion_the_key_says_why(options: dict[str, str], ev
     assert script.sent == []
 
 
+@pytest.mark.slow
 async def test_before_the_first_evaluation_the_dialog_says_so() -> None:
     async with dashboard(started=False) as rig:
         rig.script.run_started()

@@ -102,6 +102,7 @@ async def opened(rig: Rig, *words: str) -> None:
     await rig.until(lambda: all(word in shown(rig) for word in (words or ("SAME, far apart 1/", "▀"))))
 
 
+@pytest.mark.slow
 async def test_the_worst_pairs_with_names_cameras_and_distances() -> None:
     async with dashboard(Answering(), size=(200, 60)) as rig:
         await opened(rig)
@@ -165,6 +166,7 @@ async def test_training_images_are_asked_for_and_left_out() -> None:
         assert cmd.ShowTraining() not in rig.script.sent[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "look", [LOOK, Look("none", "braille"), Look("16", "block"), Look("truecolor", "ascii")], ids=str
 )

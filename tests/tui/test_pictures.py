@@ -54,6 +54,7 @@ def test_the_images_of_each_split_that_is_opened_as_a_whole(tmp_path: Path, monk
         pictures.take(gallery("train", [0, 17], wrong), run, np.array([0]))
 
 
+@pytest.mark.slow
 def test_one_half_of_idx_files(tmp_path: Path) -> None:
     try:
         whole = catalog.load(DataOptions(data="fashion-mnist"), lambda *_: None, opener=no_network)

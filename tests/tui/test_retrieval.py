@@ -40,6 +40,7 @@ async def ask(rig: Rig, text: str) -> None:
     await rig.until(lambda: rig.app.screen is rig.main)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_it_begins_with_the_query_that_finds_the_right_one_last(size: tuple[int, int], look: Look) -> None:
     assert SNAPSHOT.embeddings is not None
@@ -79,6 +80,7 @@ async def test_an_image_and_an_identity_are_answered_from_the_snapshot() -> None
         assert rig.script.sent == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [(), ("1", "z")])
 async def test_a_query_may_be_asked_from_anywhere(before: tuple[str, ...]) -> None:
     async with dashboard() as rig:
@@ -102,6 +104,7 @@ async def test_a_picture_is_answered_by_the_trainer() -> None:
         await rig.until(lambda: "query 1 of" in rig.text)
 
 
+@pytest.mark.slow
 async def test_what_is_no_picture_is_one_line() -> None:
     async with dashboard(notifications=True) as rig:
         await with_retrieval(rig)
@@ -137,6 +140,7 @@ async def test_hidden_panels_compute_nothing() -> None:
         assert rig.main._aside.results == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "look"), SHOWN)
 async def test_overlaps_are_told_in_words(size: tuple[int, int], look: Look) -> None:
     async with dashboard(size=size, look=look) as rig:

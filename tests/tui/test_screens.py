@@ -62,6 +62,7 @@ async def test_too_small_says_so(size: tuple[int, int]) -> None:
         await rig.until(lambda: "1 loss" in rig.text and "0.812" in rig.text)
 
 
+@pytest.mark.slow
 async def test_resizing_never_loses_data() -> None:
     async with dashboard(size=(200, 60)) as rig:
         points = len(rig.app.state.history.steps)
@@ -101,6 +102,7 @@ async def test_nothing_from_data_is_markup_or_an_escape() -> None:
         assert "\u202e" not in rig.text
 
 
+@pytest.mark.slow
 async def test_a_panel_that_cannot_be_drawn_says_so_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> list[str]:
         raise RuntimeError("no [b]chart[/b] today")
@@ -116,6 +118,7 @@ async def test_a_panel_that_cannot_be_drawn_says_so_and_the_rest_goes_on(monkeyp
         await rig.until(lambda: "RuntimeError" not in rig.text and "margin 1.10" in rig.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [Look("none", "ascii"), Look("16", "block"), Look("256", "braille")])
 async def test_looks(look: Look) -> None:
     async with dashboard(look=look) as rig:
@@ -145,6 +148,7 @@ async def test_plots_follow_the_theme() -> None:
         assert not rig.app._style.dark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "ansi-dark", "ansi-light", "dracula"])
 async def test_other_themes_work(theme: str) -> None:
     async with dashboard() as rig:
@@ -153,6 +157,7 @@ async def test_other_themes_work(theme: str) -> None:
         await rig.until(lambda: "41/4,690" in rig.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theme", "colors", "first"),
     [
@@ -218,6 +223,7 @@ async def test_of_many_identities_those_on_the_map_are_listed_and_highlighted_in
         await rig.until(lambda: rig.main.controls.highlight == 7)
 
 
+@pytest.mark.slow
 async def test_click_focuses_a_panel_and_the_footer_acts() -> None:
     async with dashboard() as rig:
         await rig.pilot.click("#distances", offset=(5, 5))
@@ -226,6 +232,7 @@ async def test_click_focuses_a_panel_and_the_footer_acts() -> None:
         await rig.until(lambda: rig.script.sent == [cmd.Pause()])
 
 
+@pytest.mark.slow
 async def test_a_click_on_a_tab_shows_its_panel() -> None:
     async with dashboard(size=(80, 24)) as rig:
         for name in ("map", "log", "distances", "distances", "loss"):

@@ -99,6 +99,7 @@ def test_joining_what_never_began_returns() -> None:
     WorkerSession(RunOptions()).join(1)
 
 
+@pytest.mark.slow
 async def test_the_real_trainer_end_to_end(tmp_path: Any, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start, pause, turn the margin, go on, save and leave, with torch in the thread."""
     monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_: tiny)

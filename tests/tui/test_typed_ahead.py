@@ -17,6 +17,7 @@ from tests.tui.rig import Script, dashboard
 MARGIN = ("m", *"0.55", "enter")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "sent"),
     [
@@ -46,6 +47,7 @@ async def test_keys_in_one_read(
         assert rig.script.sent == sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "save"), [("enter", True), ("x", False), ("ctrl+c", True)])
 async def test_an_answer_right_behind_the_question(answer: str, save: bool) -> None:
     async with dashboard(Script(obeys=False)) as rig:

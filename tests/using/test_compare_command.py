@@ -16,6 +16,7 @@ from tests.using.conftest import snapshot
 COMMAND = str(Path(sys.executable).with_name("reid-tui"))
 
 
+@pytest.mark.slow
 def test_the_installed_command_answers_and_leaves_the_run_as_it_was(
     trained_run: Path, trained_model: Model, people: Path, tmp_path: Path
 ) -> None:

@@ -92,6 +92,7 @@ def shown(trained_run: Path, tmp_path_factory: pytest.TempPathFactory, _drawn_on
     return Shown(out.getvalue(), json.loads((folder / "r.json").read_text()), folder / "r.png")
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_as_it_scored_itself(shown: Shown, trained_run: Path) -> None:
     events = [json.loads(line) for line in RunDirectory(trained_run).events.read_text().splitlines()]
     own, found = [event for event in events if event["event"] == "evaluated"][-1], shown.kept
@@ -106,6 +107,7 @@ def test_a_run_is_scored_as_it_scored_itself(shown: Shown, trained_run: Path) ->
     assert split["reranked"]["map"] > found["map"]
 
 
+@pytest.mark.slow
 def test_a_person_is_shown_the_table_the_curves_and_the_mistakes(shown: Shown, trained_run: Path) -> None:
     assert f"{trained_run.name}, step {STEPS}: pedestrians, 64x32 RGB pictures" in shown.text
     assert "1,024 queries with a match and 0 without in 1,024 images, leave-one-out, other cameras only" in shown.text
@@ -347,6 +349,7 @@ def three_splits(*, names: tuple[str, ...] = ("a", "b|c", "d")) -> Evaluated:
     return Evaluated("run", 7, "data", 4, tuple(splits), card, ("a note",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [30, 40, 80, 120])
 @pytest.mark.parametrize("style", [ChartStyle(), ChartStyle("ascii", "none")], ids=["colours", "none"])
 def test_it_fits_the_terminal(width: int, style: ChartStyle) -> None:
@@ -379,6 +382,7 @@ def test_a_report_names_all_splits_and_no_name_breaks_its_tables() -> None:
 # The installed command.
 
 
+@pytest.mark.slow
 def test_the_installed_command(tmp_path: Path) -> None:
     file = embeddings(tmp_path / "e.csv", [0, 1, 3, 7], identity=["a", "b", "a", "b"])
     command = [Path(sys.executable).with_name("reid-tui"), "eval", "--embeddings", file, "--json"]

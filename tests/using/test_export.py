@@ -27,6 +27,8 @@ from tests.opening.rig import begin
 from tests.training.test_trunks_learned import people
 from tests.using.conftest import snapshot
 
+pytestmark = pytest.mark.slow
+
 
 def embedder(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, str]]:
     """How somebody else computes with a file, and what it tells them."""

@@ -29,6 +29,7 @@ def data_is(found: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reid_tui.data.catalog.load", lambda *_, **__: found)
 
 
+@pytest.mark.slow
 def test_it_is_fitted_as_the_runs_own_evaluation_fits(
     run: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

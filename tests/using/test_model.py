@@ -163,6 +163,7 @@ def test_a_run_is_left_byte_for_byte(run: Path) -> None:
     assert (model.step, model.note) == (24, ())
 
 
+@pytest.mark.slow
 def test_a_run_in_training_is_used_and_not_disturbed(
     tiny: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,9 @@ NEAR, FAR = 1e6, 1e-9
 """Thresholds within which all lies, and nothing but the very same."""
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))

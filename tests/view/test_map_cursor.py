@@ -40,6 +40,7 @@ def overlay(cell: Cell, grid: Grid, placed: Cloud) -> None:
         draw_box(grid, cell, found, NAMES, SEEN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES, ids=lambda s: f"{s.glyphs}-{s.colors}-{s.dark}")
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("cell", [(0, 0), (500, 500), (3, 2)])

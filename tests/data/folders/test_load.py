@@ -38,6 +38,7 @@ def in_order(split: ImageSet) -> list[tuple[int, int, bytes]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("write", "more"),
     [
@@ -74,6 +75,7 @@ def few(people: Dataset, identities: int) -> Dataset:
     return replace(people, train=parts[0], test=parts[1])
 
 
+@pytest.mark.slow
 def test_losses_on_files_are_those_on_the_set(people_set: Dataset, tmp_path: Path) -> None:
     small = few(people_set, 12)
     found = opened(f"market1501:{as_market(small, tmp_path / 'people')}")

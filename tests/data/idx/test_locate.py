@@ -14,6 +14,7 @@ from tests.another_user import as_another_user
 from tests.data.conftest import Tiny
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", [RuntimeError("could not determine the home directory"), Path("~/.local/share/x")])
 def test_without_a_home_the_other_places_are_searched(
     home: RuntimeError | Path, tiny_files: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,7 @@ def plainly(config: RunConfig, train: ImageSet, learner: Learner) -> tuple[list[
     return losses, network.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", RUNS, ids=lambda asked: " ".join(map(str, asked.values())) or "tutorial")
 def test_steps_are_those_of_a_plain_loop_to_the_bit(asked: dict[str, Any], tiny: Dataset) -> None:
     config = run_of(**asked)

@@ -26,6 +26,7 @@ async def ended(rig: Rig) -> None:
     await rig.until(lambda: not rig.app.is_running or rig.app._exit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "command"),
     [
@@ -46,6 +47,7 @@ async def test_dialog_leaves(keys: list[str], command: cmd.Command) -> None:
         assert rig.app.leaving.code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [["escape"], ["c"], ["down", "down", "enter"]])
 async def test_dialog_stays(keys: list[str]) -> None:
     async with dashboard() as rig:
@@ -69,6 +71,7 @@ async def test_it_waits_for_the_end_and_shows_saving() -> None:
         await ended(rig)
 
 
+@pytest.mark.slow
 async def test_a_save_that_hangs_can_be_left() -> None:
     async with dashboard(Script(obeys=False)) as rig:
         await ask(rig)
@@ -141,6 +144,7 @@ async def test_diverged_and_left_is_3() -> None:
         assert rig.app.leaving.code == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGXCPU", 152)])
 async def test_signals_save_and_leave(name: str, code: int) -> None:
     async with dashboard() as rig:
@@ -214,6 +218,7 @@ async def test_what_cannot_be_detached_stays() -> None:
         assert not rig.app._exit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["q", "ctrl+c", "d"])
 async def test_leaving_a_run_that_lives_elsewhere_leaves_it_alone(key: str) -> None:
     async with dashboard(Script(remote=True)) as rig:

@@ -69,6 +69,7 @@ def told(process: subprocess.Popen[str]) -> Answer:
     return eval(line)  # the process is ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "answer"),
     [
@@ -93,6 +94,7 @@ def test_a_terminal_is_asked(parts: list[bytes], answer: Answer) -> None:
         assert not select.select([master], [], [], 0)[0], "it was shown what it answered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environ", [{"TERM": "linux"}, {"TERM": "dumb"}, {"TERM": ""}, {"TERM": "eterm-color"}, {"STY": "1.x"}]
 )
@@ -172,6 +174,7 @@ def test_who_decides(answer: Callable[[Answer], None], monkeypatch: pytest.Monke
     assert decide_theme("auto", {}) == ("dark", dark)
 
 
+@pytest.mark.slow
 def test_a_late_answer_presses_no_key(tmp_path: Path) -> None:
     terminal = Pty("-m", "tests.tui.unread_app", str(tmp_path / "diary"))
     try:

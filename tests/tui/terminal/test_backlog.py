@@ -72,6 +72,7 @@ def entries(diary: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in diary.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialog", [False, True])
 def test_a_terminal_that_is_not_read(dialog: bool, tmp_path: Path) -> None:
     diary = tmp_path / "diary"
