@@ -16,99 +16,23 @@ import pytest
 import torch
 
 from reid_tui.cli.main import run as command_line
-from reid_tui.config import RunConfig, RunOptions
+from reid_tui.config import RunOptions
 from reid_tui.data import catalog
 from reid_tui.data.dataset import Dataset
 from reid_tui.engine import run_training
 from reid_tui.runs.directory import locate_run
-from reid_tui.runs.log import read_events
 from reid_tui.runs.replay import Replay
 from reid_tui.training import commands as cmd
 from reid_tui.training import events as ev
 from reid_tui.training.channels import CommandBox
-from reid_tui.training.checkpoint import load_latest, manifests, weights_sha256
+from reid_tui.training.checkpoint import load_latest, manifests
 from reid_tui.training.steps.batches import Batch
 from reid_tui.training.steps.costs import Costs
-from reid_tui.view.wording import log_line
+from tests.replay.orders import Orders, Say, digest, edit_log, go, told, turns
 from tests.test_headless import lines_of, start_until_step, train
 from tests.training.small import divided_dataset
 
-Orders = dict[int, list[cmd.Command]]
-SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 16, "seed": 3}
 STEPS = 24
-Say = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def tiny_data(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked for, the small data is found."""
-    monkeypatch.setattr(catalog, "load", lambda *_: tiny)
-
-
-@pytest.fixture
-def say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Say:
-    """Replay the run named "run"; gives exit code, stdout and the last line on stderr."""
-
-    def replay(*argv: str, run: str = "run", progress: str = "none") -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = command_line(["train", "--replay", run, "--runs-dir", str(tmp_path), "--progress", progress, *argv])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err.splitlines()[-1]
-
-    return replay
-
-
-def go(folder: Path, orders: Orders, **options: Any) -> ev.AnyEvent:
-    """Train, and give commands when the progress of a step is told: they act from the next step on."""
-    inbox = CommandBox()
-
-    def hear(event: ev.AnyEvent) -> None:
-        if isinstance(event, ev.Progress | ev.Diverged):
-            for command in orders.pop(event.step, ()):
-                inbox.put(command, "attach 42")
-
-    if "resume" not in options:
-        options = {**SETTINGS, "name": "run", **options}
-    return run_training(RunOptions(runs_dir=str(folder), **options), hear, inbox, steerable=True)
-
-
-def told(folder: Path, run: str, *kinds: type[ev.AnyEvent]) -> list[Any]:
-    return [event for event in read_events(locate_run(run, folder) / "events.jsonl") if isinstance(event, kinds)]
-
-
-def turns(folder: Path, run: str) -> list[tuple[int, float]]:
-    return [(event.step, event.new) for event in told(folder, run, ev.MarginChanged, ev.LrChanged)]
-
-
-def digest(folder: Path, run: str) -> str:
-    return weights_sha256(load_latest(locate_run(run, folder) / "checkpoints")[0].tensors)
-
-
-def edit_log(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-    path = locate_run("run", folder) / "events.jsonl"
-    lines = [change(json.loads(line)) for line in path.read_text().splitlines()]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines if line is not None))
-
-
-@pytest.fixture
-def steered(tmp_path: Path) -> Path:
-    """Margin and learning rate are turned at several steps; stopped, resumed with another margin, and turned again."""
-    first: Orders = {
-        4: [cmd.SetMargin(1.5)],
-        9: [
-            cmd.Pause(),
-            cmd.ShiftMargin(0.05),
-            cmd.ShiftMargin(-0.1),
-            cmd.Step(),
-            cmd.SetLearningRate(2e-3),
-            cmd.Resume(),
-        ],
-        13: [cmd.SetMargin(0.7), cmd.Stop()],
-    }
-    assert isinstance(go(tmp_path, first), ev.Stopped)
-    second: Orders = {17: [cmd.Evaluate(), cmd.Save(), cmd.SetLearningRate(3e-4)]}
-    assert isinstance(go(tmp_path, second, resume="run", margin=2.0), ev.Finished)
-    return tmp_path
 
 
 @pytest.mark.slow
@@ -433,57 +357,3 @@ def test_processes_one_of_them_killed(tmp_path: Path) -> None:
     assert re.search(
         rf"replayed {steps + 6} steps and 2 changes: weights equal, SHA-256 [0-9a-f]{{12}}…$", done.stderr.strip()
     )
-
-
-def said(event: ev.AnyEvent) -> str:
-    line = log_line(event)
-    assert line is not None
-    return line.text
-
-
-def test_the_precision_that_was_timed_stays_that_of_the_run(
-    tmp_path: Path, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    timed = []
-
-    def choose(config: RunConfig, *_: Any) -> RunConfig:
-        timed.append(config.precision)
-        return dataclasses.replace(config, precision="bf16", precision_gain=1.5, precision_why="2 pairs took 3 ms")
-
-    monkeypatch.setattr("reid_tui.training.precision.with_fastest_precision", choose)
-    go(tmp_path, {5: [cmd.Stop()]}, precision="auto", epochs=1)
-    assert isinstance(go(tmp_path, {}, resume="run", precision="auto"), ev.Finished)
-    assert say()[0] == 0
-    assert timed == ["auto"]
-    content = json.loads((locate_run("run", tmp_path) / "config.json").read_text())
-    assert content["config"]["precision_why"] == "2 pairs took 3 ms"
-    for run, starts in (("run", 2), ("run-replay", 1)):
-        events = told(tmp_path, run, ev.RunStarted)
-        assert [(event.precision, event.config.precision_gain) for event in events] == [("bf16", 1.5)] * starts
-        assert "bf16 chosen, 1.5 times as fast as fp32: 2 pairs took 3 ms" in said(events[0])
-
-
-def test_without_auto_nothing_is_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reid_tui.training.precision.with_fastest_precision", None)
-    go(tmp_path, {}, steps=2)
-    (event,) = told(tmp_path, "run", ev.RunStarted)
-    assert (event.precision, event.config.precision_why) == ("fp32", "")
-    assert "chosen" not in said(event)
-
-
-@pytest.mark.slow
-def test_a_compiler_that_did_not_pay_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
-
-    def left_off(config: RunConfig, *_: Any) -> RunConfig:
-        tried.append(config.compile)
-        return dataclasses.replace(config, compile=False, compile_why="not compiled: 3 ms a step, 2 without")
-
-    monkeypatch.setattr("reid_tui.training.compiling.compiled_where_it_pays", left_off)
-    go(tmp_path, {5: [cmd.Stop()]}, compile=True, epochs=1)
-    assert isinstance(go(tmp_path, {}, resume="run", compile=True), ev.Finished)
-    assert tried == [True]
-    assert "; not compiled: 3 ms a step, 2 without" in said(told(tmp_path, "run", ev.RunStarted)[1])
-    refused = go(tmp_path, {}, name="other", epochs=1)
-    assert isinstance(refused, ev.Finished)
-    assert isinstance(go(tmp_path, {}, resume="other", compile=True, epochs=2), ev.Failed)
