@@ -10,11 +10,13 @@ import pytest
 from reid_tui.training.checkpoint import load_latest
 from tests.ptys import Pty
 
+RUN = ("--data", "pedestrians", "--device", "cuda", "--epochs", "100000", "--eval-every", "10")
+
 pytestmark = pytest.mark.gpu
 
 
 def test_paused_turned_saved_and_quit(tmp_path: Path) -> None:
-    terminal = Pty(tmp_path, "--data", "pedestrians", "--device", "cuda", "--epochs", "100000", "--eval-every", "10")
+    terminal = Pty(tmp_path, *RUN, afresh=True)
     try:
         terminal.until("progress", step=20)
         terminal.press(" ")
@@ -48,7 +50,7 @@ def test_paused_turned_saved_and_quit(tmp_path: Path) -> None:
 
 def test_load_and_temperature_stand_on_the_screen(tmp_path: Path) -> None:
     pytest.importorskip("pynvml")
-    terminal = Pty(tmp_path, "--data", "pedestrians", "--device", "cuda", "--epochs", "100000", "--eval-every", "10")
+    terminal = Pty(tmp_path, *RUN, afresh=True)
     try:
         terminal.until("progress", step=20)
         terminal.until_shown("°C".encode())
