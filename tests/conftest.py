@@ -18,6 +18,7 @@ from reid_tui.errors import DataError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny batches: more threads only wait for each other
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process would compile torch anew, for seconds
 os.environ["XDG_STATE_HOME"] = os.devnull  # what a person chose is neither read nor changed
 for _name in ("COLUMNS", "LINES", "REID_TUI_THEME"):
     os.environ.pop(_name, None)  # a worker of pytest-xdist has them, and whoever has them is deaf to a terminal's size
